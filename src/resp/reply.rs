@@ -1,0 +1,402 @@
+//! The reply writer: RESP2 or RESP3, into a byte buffer.
+
+/// The protocol that a connection speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proto {
+    /// RESP2, what every connection starts with.
+    #[default]
+    Resp2,
+    /// RESP3, after `HELLO 3`.
+    Resp3,
+}
+
+/// Writes replies behind what `out` already holds. Types that RESP2 lacks are written as Redis downgrades them.
+pub struct Reply<'a> {
+    out: &'a mut Vec<u8>,
+    proto: Proto,
+}
+
+impl<'a> Reply<'a> {
+    /// A writer to `out` for a connection that speaks `proto`.
+    #[inline]
+    pub fn new(out: &'a mut Vec<u8>, proto: Proto) -> Self {
+        Reply { out, proto }
+    }
+
+    /// The connection's protocol.
+    #[inline]
+    pub fn proto(&self) -> Proto {
+        self.proto
+    }
+
+    /// Whether the connection speaks RESP3.
+    #[inline]
+    pub fn is_resp3(&self) -> bool {
+        self.proto == Proto::Resp3
+    }
+
+    /// How many bytes the buffer holds; a later [`Reply::truncate`] goes back to here.
+    pub fn position(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes back everything written since [`Reply::position`] said `position`.
+    pub fn truncate(&mut self, position: usize) {
+        self.out.truncate(position);
+    }
+
+    /// What has been written since `position`.
+    pub fn since(&self, position: usize) -> &[u8] {
+        &self.out[position..]
+    }
+
+    /// Bytes that are already RESP, such as a reply that another core wrote.
+    #[inline]
+    pub fn raw(&mut self, resp: &[u8]) {
+        self.out.extend_from_slice(resp);
+    }
+
+    /// `+OK`
+    #[inline]
+    pub fn ok(&mut self) {
+        self.out.extend_from_slice(b"+OK\r\n");
+    }
+
+    /// A simple string; must hold neither CR nor LF.
+    #[inline]
+    pub fn simple(&mut self, text: &str) {
+        self.out.push(b'+');
+        self.out.extend_from_slice(text.as_bytes());
+        self.crlf();
+    }
+
+    /// An error, its code first: `"ERR syntax error"`. CR and LF become blanks, since a client's bytes may be in it.
+    #[cold]
+    pub fn error(&mut self, text: impl AsRef<[u8]>) {
+        self.out.push(b'-');
+        self.out.extend(text.as_ref().iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
+        self.crlf();
+    }
+
+    /// An integer.
+    #[inline]
+    pub fn int(&mut self, value: i64) {
+        match value {
+            0 => self.out.extend_from_slice(b":0\r\n"),
+            1 => self.out.extend_from_slice(b":1\r\n"),
+            _ => self.number(b':', value),
+        }
+    }
+
+    /// A bulk string.
+    #[inline]
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.out.reserve(bytes.len() + 24);
+        self.number(b'$', bytes.len() as i64);
+        self.out.extend_from_slice(bytes);
+        self.crlf();
+    }
+
+    /// A bulk string that spells an integer.
+    pub fn bulk_int(&mut self, value: i64) {
+        let mut buffer = itoa::Buffer::new();
+        self.bulk(buffer.format(value).as_bytes());
+    }
+
+    /// The missing value: `$-1` in RESP2, `_` in RESP3.
+    #[inline]
+    pub fn null(&mut self) {
+        match self.proto {
+            Proto::Resp2 => self.out.extend_from_slice(b"$-1\r\n"),
+            Proto::Resp3 => self.out.extend_from_slice(b"_\r\n"),
+        }
+    }
+
+    /// The missing array: `*-1` in RESP2, `_` in RESP3.
+    #[inline]
+    pub fn null_array(&mut self) {
+        match self.proto {
+            Proto::Resp2 => self.out.extend_from_slice(b"*-1\r\n"),
+            Proto::Resp3 => self.out.extend_from_slice(b"_\r\n"),
+        }
+    }
+
+    /// The head of an array of `len` elements.
+    #[inline]
+    pub fn array(&mut self, len: usize) {
+        self.number(b'*', len as i64);
+    }
+
+    /// The head of a map of `pairs` pairs; in RESP2 a flat array.
+    pub fn map(&mut self, pairs: usize) {
+        match self.proto {
+            Proto::Resp2 => self.number(b'*', 2 * pairs as i64),
+            Proto::Resp3 => self.number(b'%', pairs as i64),
+        }
+    }
+
+    /// The head of a set of `len` elements; in RESP2 an array.
+    pub fn set(&mut self, len: usize) {
+        let kind = if self.is_resp3() { b'~' } else { b'*' };
+        self.number(kind, len as i64);
+    }
+
+    /// The head of a push message of `len` elements; in RESP2 an array.
+    pub fn push(&mut self, len: usize) {
+        let kind = if self.is_resp3() { b'>' } else { b'*' };
+        self.number(kind, len as i64);
+    }
+
+    /// A boolean; in RESP2 `:1` or `:0`.
+    pub fn boolean(&mut self, value: bool) {
+        match (self.proto, value) {
+            (Proto::Resp2, _) => self.int(value as i64),
+            (Proto::Resp3, true) => self.out.extend_from_slice(b"#t\r\n"),
+            (Proto::Resp3, false) => self.out.extend_from_slice(b"#f\r\n"),
+        }
+    }
+
+    /// A double, in the shortest form that reads back the same; in RESP2 a bulk string.
+    pub fn double(&mut self, value: f64) {
+        let mut buffer = DoubleBuffer::new();
+        let text = buffer.format(value);
+        match self.proto {
+            Proto::Resp2 => self.bulk(text),
+            Proto::Resp3 => {
+                self.out.push(b',');
+                self.out.extend_from_slice(text);
+                self.crlf();
+            }
+        }
+    }
+
+    /// Text for people, of a three-letter format such as `txt`; in RESP2 a bulk string.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        debug_assert_eq!(format.len(), 3);
+        match self.proto {
+            Proto::Resp2 => self.bulk(text),
+            Proto::Resp3 => {
+                self.number(b'=', text.len() as i64 + 4);
+                self.out.extend_from_slice(format.as_bytes());
+                self.out.push(b':');
+                self.out.extend_from_slice(text);
+                self.crlf();
+            }
+        }
+    }
+
+    /// An integer too large for 64 bits, in decimal; in RESP2 a bulk string.
+    pub fn big_number(&mut self, digits: &str) {
+        match self.proto {
+            Proto::Resp2 => self.bulk(digits.as_bytes()),
+            Proto::Resp3 => {
+                self.out.push(b'(');
+                self.out.extend_from_slice(digits.as_bytes());
+                self.crlf();
+            }
+        }
+    }
+
+    /// The head of an array whose length is known only later: call [`Reply::finish_array`] with what this returns.
+    pub fn deferred_array(&mut self) -> usize {
+        self.out.len()
+    }
+
+    /// Puts the head of an array of `len` elements before what was written since `start`. Moves those bytes once.
+    pub fn finish_array(&mut self, start: usize, len: usize) {
+        self.finish(start, b'*', len);
+    }
+
+    /// As [`Reply::finish_array`] for a map of `pairs` pairs.
+    pub fn finish_map(&mut self, start: usize, pairs: usize) {
+        match self.proto {
+            Proto::Resp2 => self.finish(start, b'*', 2 * pairs),
+            Proto::Resp3 => self.finish(start, b'%', pairs),
+        }
+    }
+
+    /// As [`Reply::finish_array`] for a set of `len` elements.
+    pub fn finish_set(&mut self, start: usize, len: usize) {
+        let kind = if self.is_resp3() { b'~' } else { b'*' };
+        self.finish(start, kind, len);
+    }
+
+    fn finish(&mut self, start: usize, kind: u8, len: usize) {
+        let end = self.out.len();
+        self.number(kind, len as i64);
+        let head = self.out.len() - end;
+        self.out[start..].rotate_right(head);
+    }
+
+    #[inline]
+    fn number(&mut self, kind: u8, value: i64) {
+        self.out.push(kind);
+        push_int(self.out, value);
+        self.crlf();
+    }
+
+    #[inline]
+    fn crlf(&mut self) {
+        self.out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Room for one double as Redis spells it.
+pub struct DoubleBuffer {
+    ryu: ryu::Buffer,
+    text: Vec<u8>,
+}
+
+impl DoubleBuffer {
+    /// An empty buffer.
+    pub fn new() -> Self {
+        DoubleBuffer { ryu: ryu::Buffer::new(), text: Vec::new() }
+    }
+
+    /// The shortest decimal that reads back as `value`: integers without a point, exponents as `1e+25`.
+    pub fn format(&mut self, value: f64) -> &[u8] {
+        self.text.clear();
+        if value.is_nan() {
+            self.text.extend_from_slice(b"nan");
+        } else if value.is_infinite() {
+            self.text.extend_from_slice(if value > 0.0 { b"inf" } else { b"-inf" });
+        } else if value == 0.0 {
+            self.text.extend_from_slice(if value.is_sign_negative() { b"-0" } else { b"0" });
+        } else if value.fract() == 0.0 && value.abs() < 1e17 {
+            push_int(&mut self.text, value as i64);
+        } else {
+            spell(self.ryu.format_finite(value), &mut self.text);
+        }
+        &self.text
+    }
+}
+
+impl Default for DoubleBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Turns the shortest digits into the form that C's `%.17g` has: a plain decimal while the exponent is in -4..17.
+fn spell(shortest: &str, text: &mut Vec<u8>) {
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let leading = digits.len() - digits.trim_start_matches('0').len();
+    // The value is 0.DIGITS * 10^point once leading zeros are gone.
+    let point = whole.len() as i32 + exponent - leading as i32;
+    let digits = digits.trim_matches('0');
+    text.extend_from_slice(sign.as_bytes());
+    if point > 17 || point < -3 {
+        text.extend_from_slice(&digits.as_bytes()[..1]);
+        if digits.len() > 1 {
+            text.push(b'.');
+            text.extend_from_slice(&digits.as_bytes()[1..]);
+        }
+        let shown = point - 1;
+        text.extend_from_slice(format!("e{}{:02}", if shown < 0 { '-' } else { '+' }, shown.abs()).as_bytes());
+    } else if point <= 0 {
+        text.extend_from_slice(b"0.");
+        text.resize(text.len() + (-point) as usize, b'0');
+        text.extend_from_slice(digits.as_bytes());
+    } else {
+        let point = point as usize;
+        if digits.len() <= point {
+            text.extend_from_slice(digits.as_bytes());
+            text.resize(text.len() + point - digits.len(), b'0');
+        } else {
+            text.extend_from_slice(&digits.as_bytes()[..point]);
+            text.push(b'.');
+            text.extend_from_slice(&digits.as_bytes()[point..]);
+        }
+    }
+}
+
+/// Appends `value` in decimal.
+#[inline]
+fn push_int(out: &mut Vec<u8>, value: i64) {
+    if (0..10).contains(&value) {
+        out.push(b'0' + value as u8);
+    } else {
+        let mut buffer = itoa::Buffer::new();
+        out.extend_from_slice(buffer.format(value).as_bytes());
+    }
+}
+
+/// Appends a request (an array of bulk strings), the form of every log record. `words` includes the command's name.
+#[inline]
+pub fn write_command<'w>(out: &mut Vec<u8>, words: impl ExactSizeIterator<Item = &'w [u8]>) {
+    out.push(b'*');
+    push_int(out, words.len() as i64);
+    out.extend_from_slice(b"\r\n");
+    for word in words {
+        out.reserve(word.len() + 24);
+        out.push(b'$');
+        push_int(out, word.len() as i64);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(word);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn double(value: f64) -> String {
+        String::from_utf8(DoubleBuffer::new().format(value).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn doubles_are_spelled_as_redis_spells_them() {
+        for (value, text) in [
+            (3.0, "3"),
+            (-0.0, "-0"),
+            (0.1, "0.1"),
+            (1.5, "1.5"),
+            (3.0e-10, "3e-10"),
+            (0.0001, "0.0001"),
+            (0.00001234, "1.234e-05"),
+            (1e17, "1e+17"),
+            (1e25, "1e+25"),
+            (1.7976931348623157e308, "1.7976931348623157e+308"),
+            (123456.789, "123456.789"),
+            (-2.5, "-2.5"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(double(value), text);
+        }
+    }
+
+    #[test]
+    fn an_error_with_line_breaks_stays_one_reply() {
+        let mut out = Vec::new();
+        Reply::new(&mut out, Proto::Resp2).error("ERR a\r\nb");
+        assert_eq!(out, b"-ERR a  b\r\n");
+    }
+
+    #[test]
+    fn a_deferred_array_gets_its_length_in_front() {
+        let mut out = Vec::new();
+        let mut reply = Reply::new(&mut out, Proto::Resp3);
+        reply.ok();
+        let start = reply.deferred_array();
+        reply.int(7);
+        reply.bulk(b"x");
+        reply.finish_array(start, 2);
+        assert_eq!(out, b"+OK\r\n*2\r\n:7\r\n$1\r\nx\r\n");
+    }
+
+    #[test]
+    fn null_and_maps_fall_back_in_resp2() {
+        let mut out = Vec::new();
+        let mut reply = Reply::new(&mut out, Proto::Resp2);
+        reply.null();
+        reply.map(2);
+        reply.boolean(true);
+        reply.double(2.5);
+        assert_eq!(out, b"$-1\r\n*4\r\n:1\r\n$3\r\n2.5\r\n");
+    }
+}
