@@ -5,7 +5,9 @@
 //! output buffer. The protocol is described at <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
 mod args;
+mod parser;
 mod reply;
 
 pub use args::{Args, OwnedArgs, Span};
+pub use parser::{Parsed, Parser, ProtocolError, RequestLimits};
 pub use reply::{DoubleBuffer, Proto, Reply, write_command};
