@@ -1,0 +1,4 @@
+//! One core's shard.
+
+pub mod locks;
+pub mod mesh;
