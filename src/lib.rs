@@ -3,6 +3,7 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+pub mod net;
 pub mod resp;
 pub mod ring;
 pub mod shard;

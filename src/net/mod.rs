@@ -1,0 +1,11 @@
+//! Listeners, connections and the registry of clients.
+
+mod conn;
+mod outbox;
+mod registry;
+mod table;
+
+pub use conn::{Closing, Conn, ConnRef, Multi, Peer, Profile, ReplyTo, Session, Special, Watched};
+pub use outbox::{Gate, Outbox};
+pub use registry::{ClientRecord, Registry};
+pub use table::ConnTable;
