@@ -3,6 +3,8 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+pub mod intset;
+pub mod listpack;
 pub mod net;
 pub mod resp;
 pub mod ring;

@@ -1,0 +1,259 @@
+//! What cores send each other: batches of commands, steps of commands that span cores, and control.
+
+use super::locks::{LockKey, Mode};
+use crate::command::Command;
+use crate::net::{Gate, ReplyTo, Session, Watched};
+use crate::resp::{Args, OwnedArgs, Span};
+use std::ops::Range;
+
+/// A message between two cores.
+pub enum Envelope {
+    /// Commands for keys that the receiver owns. Comes back as [`Envelope::BatchDone`] with the replies in it.
+    Batch(Box<Batch>),
+    /// The replies of a batch that the receiver sent.
+    BatchDone(Box<Batch>),
+    /// The reply of one command that could not be answered with its batch.
+    Late {
+        /// Where it goes.
+        to: ReplyTo,
+        /// The reply.
+        bytes: Vec<u8>,
+        /// What it waits for.
+        gate: Option<Gate>,
+    },
+    /// The sender's log is durable up to here; sent to cores that hold replies for it.
+    Durable {
+        /// Up to where, inclusive.
+        lsn: u64,
+    },
+    /// A step of a command that spans cores.
+    Request {
+        /// Which command, unique among those of its core.
+        tx: TxId,
+        /// What to do.
+        request: Request,
+    },
+    /// What came of a step.
+    Answer {
+        /// Which command.
+        tx: TxId,
+        /// What came of it.
+        answer: Answer,
+    },
+    /// Look at what all cores share: settings have changed, or the server is to end.
+    Look,
+    /// Take over a connection that another core has accepted.
+    Adopt(Box<crate::net::Accepted>),
+}
+
+/// A command that spans cores: the core that coordinates it and a number that rises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TxId {
+    /// The coordinating core.
+    pub core: u16,
+    /// Rises on that core from the server's start on.
+    pub number: u64,
+}
+
+/// Commands of one pass for one core, with their arguments in one buffer.
+#[derive(Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    /// The commands, in the order they were sent.
+    pub commands: Vec<BatchCommand>,
+    /// Replies, one behind the other.
+    pub replies: Vec<u8>,
+}
+
+/// One command of a batch.
+pub struct BatchCommand {
+    /// Its row.
+    pub command: &'static Command,
+    /// The connection's state.
+    pub session: Session,
+    /// Where the reply goes.
+    pub to: ReplyTo,
+    spans: Range<usize>,
+    base: usize,
+    /// Its part of the batch's replies.
+    pub reply: Range<usize>,
+    /// What the reply waits for.
+    pub gate: Option<Gate>,
+    /// The reply comes later, by [`Envelope::Late`].
+    pub late: bool,
+}
+
+impl Batch {
+    /// Adds a command; its arguments are copied.
+    pub fn push(&mut self, command: &'static Command, session: Session, to: ReplyTo, args: Args) {
+        let base = self.bytes.len();
+        let first = self.spans.len();
+        for word in args.iter() {
+            self.spans.push(Span { start: (self.bytes.len() - base) as u32, len: word.len() as u32 });
+            self.bytes.extend_from_slice(word);
+        }
+        let spans = first..self.spans.len();
+        self.commands.push(BatchCommand { command, session, to, spans, base, reply: 0..0, gate: None, late: false });
+    }
+
+    /// The arguments of the command at `index`.
+    pub fn args(&self, index: usize) -> Args<'_> {
+        let command = &self.commands[index];
+        Args::new(&self.bytes[command.base..], &self.spans[command.spans.clone()])
+    }
+
+    /// Empties the batch and keeps its memory, up to a limit.
+    pub fn recycle(&mut self) {
+        const KEEP_BYTES: usize = 256 * 1024;
+        self.bytes.clear();
+        self.spans.clear();
+        self.commands.clear();
+        self.replies.clear();
+        self.bytes.shrink_to(KEEP_BYTES);
+        self.replies.shrink_to(KEEP_BYTES);
+    }
+}
+
+/// A command as a step of one that spans cores.
+pub struct StepCommand {
+    /// Its row.
+    pub command: &'static Command,
+    /// The connection's state.
+    pub session: Session,
+    /// Its arguments.
+    pub args: OwnedArgs,
+}
+
+/// The value of a key on its way to another core: its DUMP payload and its expiry, unix ms.
+pub struct FetchedValue {
+    /// As DUMP gives it.
+    pub payload: Vec<u8>,
+    /// When it expires.
+    pub expire_ms: Option<u64>,
+}
+
+/// A step that a coordinator asks of a core.
+pub enum Request {
+    /// Lock keys, and look whether watched keys have changed.
+    Lock {
+        /// The keys, without repeats.
+        keys: Vec<LockKey>,
+        /// How.
+        mode: Mode,
+        /// Queue for them; otherwise answer [`Answer::Busy`] if they are not free.
+        wait: bool,
+        /// Keys that must not have changed.
+        watched: Vec<Watched>,
+        /// Whether the command may write, so that it needs room in the log.
+        writes: bool,
+    },
+    /// Run commands on keys that are locked.
+    Run {
+        /// The commands, in order.
+        commands: Vec<StepCommand>,
+    },
+    /// Read the values of keys that are locked.
+    Fetch {
+        /// The keys.
+        keys: Vec<LockKey>,
+    },
+    /// Log what the steps did as one unit, and unlock.
+    Finish {
+        /// The keys locked here.
+        keys: Vec<LockKey>,
+        /// How they were locked.
+        mode: Mode,
+        /// Cores that take part, for the mark; empty when this one alone has written.
+        participants: Vec<u16>,
+    },
+    /// Lock (waiting), check, run, log and unlock in one step, for a command whose keys all live here.
+    Whole {
+        /// The keys, without repeats.
+        keys: Vec<LockKey>,
+        /// How to lock them.
+        mode: Mode,
+        /// Keys that must not have changed.
+        watched: Vec<Watched>,
+        /// The commands, in order.
+        commands: Vec<StepCommand>,
+        /// Whether any of them may write.
+        writes: bool,
+    },
+    /// Run a command that concerns every core, without locks.
+    Every {
+        /// The command.
+        command: StepCommand,
+    },
+    /// Begin to watch keys: answer with their versions.
+    Watch {
+        /// The keys.
+        keys: Vec<LockKey>,
+    },
+    /// Stop watching keys.
+    Unwatch {
+        /// The keys.
+        keys: Vec<LockKey>,
+    },
+    /// Hold off new commands that span cores (the first step of bringing all cores to one instant).
+    Hold,
+    /// Stop running commands, and finish what was run.
+    Stop,
+    /// Do something while all cores stand still.
+    Act(Act),
+    /// Go on.
+    Go,
+}
+
+/// What cores do at one instant.
+pub enum Act {
+    /// Empty one database, or all.
+    Flush {
+        /// Which one; `None`: all.
+        db: Option<u16>,
+    },
+    /// Exchange two databases.
+    Swap {
+        /// One.
+        a: u16,
+        /// The other.
+        b: u16,
+    },
+    /// Write to these segments from here on.
+    Segment,
+}
+
+/// What came of a [`Request`].
+pub enum Answer {
+    /// Locked.
+    Locked,
+    /// Some key was not free, and waiting was not asked for.
+    Busy,
+    /// A watched key has changed; nothing is locked.
+    Changed,
+    /// Writes are refused here; the error to tell the client. Nothing is locked.
+    Refused(Vec<u8>),
+    /// Replies of the commands, in order, and what they wait for.
+    Replies {
+        /// One per command.
+        replies: Vec<Vec<u8>>,
+        /// What any of them waits for.
+        gate: Option<Gate>,
+    },
+    /// Values, in the order asked for, and what they wait for.
+    Values {
+        /// One per key; `None` where there is none.
+        values: Vec<Option<FetchedValue>>,
+        /// What they wait for.
+        gate: Option<Gate>,
+    },
+    /// Logged up to here, and unlocked.
+    Finished {
+        /// What the client's reply must wait for.
+        gate: Option<Gate>,
+    },
+    /// Versions of watched keys.
+    Watching(Vec<Watched>),
+    /// Done.
+    Done,
+}
