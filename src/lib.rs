@@ -3,6 +3,7 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+pub mod command;
 pub mod intset;
 pub mod listpack;
 pub mod net;
