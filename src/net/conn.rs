@@ -103,7 +103,7 @@ pub struct Multi {
 }
 
 /// The end of a connection, and when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Closing {
     /// It goes on.
     #[default]
@@ -208,6 +208,8 @@ pub struct Conn {
     pub receiving: bool,
     /// A command that spans cores, waits for a key or for others to end is under way: later ones wait.
     pub blocked: bool,
+    /// The next request must not start before earlier ones are answered.
+    pub awaits_drain: bool,
     /// It is in the list of connections with output.
     pub dirty: bool,
     /// Whether and when it ends.
@@ -252,6 +254,7 @@ impl Conn {
             send_in_flight: false,
             receiving: false,
             blocked: false,
+            awaits_drain: false,
             dirty: false,
             closing: Closing::No,
             multi: None,

@@ -38,6 +38,7 @@ pub struct Outbox {
     held_start: usize,
     slots: VecDeque<Slot>,
     next_seq: u64,
+    muted: bool,
 }
 
 impl Outbox {
@@ -54,6 +55,11 @@ impl Outbox {
     /// [`Outbox::release`].
     #[inline]
     pub fn commit(&mut self, start: usize, gate: Option<Gate>) -> bool {
+        if self.muted {
+            let (target, _) = self.target();
+            target.truncate(start);
+            return false;
+        }
         if self.slots.is_empty() {
             let Some(gate) = gate else { return false };
             self.held.clear();
@@ -85,7 +91,8 @@ impl Outbox {
     /// they become durable together. `sealed_lsn` is the last LSN of this core that is on its way to the disk.
     #[inline]
     pub fn commit_in_batch(&mut self, start: usize, gate: Gate, sealed_lsn: u64) -> bool {
-        if let Some(Slot::Gated { len, gate: last }) = self.slots.back_mut()
+        if !self.muted
+            && let Some(Slot::Gated { len, gate: last }) = self.slots.back_mut()
             && last.core == gate.core
             && last.lsn > sealed_lsn
         {
@@ -96,8 +103,23 @@ impl Outbox {
         self.commit(start, Some(gate))
     }
 
+    /// Drops replies from here on (`CLIENT REPLY OFF` and `SKIP`), or stops doing so.
+    pub fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    /// Whether what was written since [`Outbox::bytes`] said `before` begins as an error.
+    pub fn last_reply_is_error(&self, before: usize) -> bool {
+        let written = self.bytes().saturating_sub(before);
+        let target = if self.slots.is_empty() { &self.ready } else { &self.held };
+        written > 0 && target.len() >= written && target[target.len() - written] == b'-'
+    }
+
     /// Keeps a place for a reply that comes later; answer it by the number returned.
     pub fn pending(&mut self) -> u64 {
+        if self.muted {
+            return u64::MAX;
+        }
         let seq = self.next_seq;
         self.next_seq += 1;
         if self.slots.is_empty() {

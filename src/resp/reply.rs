@@ -10,6 +10,14 @@ pub enum Proto {
     Resp3,
 }
 
+impl Proto {
+    /// Whether this is RESP3.
+    #[inline]
+    pub fn is_resp3(self) -> bool {
+        self == Proto::Resp3
+    }
+}
+
 /// Writes replies behind what `out` already holds. Types that RESP2 lacks are written as Redis downgrades them.
 pub struct Reply<'a> {
     out: &'a mut Vec<u8>,

@@ -153,6 +153,13 @@ pub enum Request {
         /// The commands, in order.
         commands: Vec<StepCommand>,
     },
+    /// Lock keys for reading if they are free, run commands that only read, and keep the keys locked.
+    ReadAndHold {
+        /// The keys, without repeats.
+        keys: Vec<LockKey>,
+        /// The commands, in order.
+        commands: Vec<StepCommand>,
+    },
     /// Read the values of keys that are locked.
     Fetch {
         /// The keys.
@@ -166,6 +173,13 @@ pub enum Request {
         mode: Mode,
         /// Cores that take part, for the mark; empty when this one alone has written.
         participants: Vec<u16>,
+    },
+    /// Unlock; nothing was written. Has no answer.
+    Unlock {
+        /// The keys locked here.
+        keys: Vec<LockKey>,
+        /// How they were locked.
+        mode: Mode,
     },
     /// Lock (waiting), check, run, log and unlock in one step, for a command whose keys all live here.
     Whole {

@@ -1,0 +1,239 @@
+//! Everything one core owns.
+
+use super::participant::Waiter;
+use super::task::Tasks;
+use crate::command::Command;
+use crate::config::Settings;
+use crate::net::{Conn, ConnRef, ConnTable, Gate, Registry};
+use crate::observe::{Stats, unix_ms};
+use crate::shard::locks::Locks;
+use crate::shard::mesh::Mesh;
+use crate::shard::message::{Batch, Envelope};
+use crate::shard::Shard;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Output buffers that a core keeps for its connections, and the largest worth keeping.
+const POOL_BUFFERS: usize = 256;
+const POOL_BUFFER_BYTES: usize = 64 * 1024;
+
+/// What all cores share. Nothing of it is touched by an ordinary command.
+pub struct Everyone {
+    /// All clients.
+    pub registry: Registry,
+    /// The configuration, behind a lock for CONFIG SET and CONFIG REWRITE.
+    pub config: Mutex<crate::config::Config>,
+    /// What the cores read of it, and its version: cores fetch it when the version moves.
+    settings: Mutex<Arc<Settings>>,
+    settings_version: AtomicU64,
+    /// Set when the server is to end.
+    pub ending: AtomicBool,
+    /// 40 hex digits, drawn at the start.
+    pub run_id: String,
+    /// When the server started, unix ms.
+    pub started_ms: u64,
+    /// The port that clients connect to.
+    pub port: u16,
+}
+
+impl Everyone {
+    /// For a server that starts now.
+    pub fn new(cores: usize, config: crate::config::Config) -> Everyone {
+        let settings = Arc::new(Settings::from(&config));
+        let run_id: [u8; 20] = rand::random();
+        Everyone {
+            registry: Registry::new(cores),
+            port: settings.port,
+            config: Mutex::new(config),
+            settings: Mutex::new(settings),
+            settings_version: AtomicU64::new(0),
+            ending: AtomicBool::new(false),
+            run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            started_ms: unix_ms(),
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Puts other settings in force; every core must then be told to look.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(settings);
+        self.settings_version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes whenever the settings do.
+    pub fn settings_version(&self) -> u64 {
+        self.settings_version.load(Ordering::Acquire)
+    }
+}
+
+/// One core.
+pub struct Core {
+    /// What it shares with the others.
+    pub everyone: Arc<Everyone>,
+    /// The settings in force here.
+    pub settings: Arc<Settings>,
+    /// All commands, by the index of their id.
+    pub commands: &'static [Command],
+    /// Keys and log.
+    pub shard: Shard,
+    /// Locks on its keys.
+    pub locks: Locks<Waiter>,
+    /// The way to the other cores.
+    pub mesh: Mesh<Envelope>,
+    /// Its connections.
+    pub conns: ConnTable,
+    /// How far each core's log is durable, as far as this one knows.
+    pub durable: Vec<u64>,
+    /// Per core, connections whose next reply waits for that core's log.
+    gates: Vec<VecDeque<(u64, ConnRef)>>,
+    /// Per core, up to where replies that it holds for us reach: it is told when that is durable.
+    pub(super) promised: Vec<u64>,
+    /// Connections with something to send.
+    pub(super) dirty: Vec<ConnRef>,
+    /// Connections that can go on with what they have sent.
+    pub(super) resume: Vec<ConnRef>,
+    /// Batches being filled, per core.
+    pub(super) filling: Vec<Option<Box<Batch>>>,
+    pub(super) batch_pool: Vec<Box<Batch>>,
+    /// Batches sent and not back.
+    pub(super) batches_out: usize,
+    /// Output buffers not in use.
+    pub(super) pool: Vec<Vec<u8>>,
+    /// Commands that span cores, under way here.
+    pub tasks: Tasks,
+    /// Steps that others asked of this core and that are under way: what they did, not logged yet.
+    pub(super) units: std::collections::HashMap<crate::shard::message::TxId, crate::shard::Unit>,
+    /// Counters.
+    pub stats: Stats,
+    /// Unix ms, read once a pass.
+    pub now_ms: u64,
+    settings_version: u64,
+}
+
+impl Core {
+    /// A core with its shard, at its end of the mesh.
+    pub fn new(everyone: Arc<Everyone>, shard: Shard, mesh: Mesh<Envelope>) -> Core {
+        let cores = mesh.cores();
+        let commands = crate::command::all();
+        Core {
+            settings: everyone.settings(),
+            settings_version: everyone.settings_version(),
+            everyone,
+            commands,
+            shard,
+            locks: Locks::default(),
+            durable: vec![0; cores],
+            gates: (0..cores).map(|_| VecDeque::new()).collect(),
+            promised: vec![0; cores],
+            dirty: Vec::new(),
+            resume: Vec::new(),
+            filling: (0..cores).map(|_| None).collect(),
+            batch_pool: Vec::new(),
+            batches_out: 0,
+            pool: Vec::new(),
+            tasks: Tasks::new(mesh.me() as u16),
+            units: std::collections::HashMap::new(),
+            stats: Stats::new(commands.len()),
+            now_ms: unix_ms(),
+            mesh,
+            conns: ConnTable::default(),
+        }
+    }
+
+    /// This core's number.
+    #[inline]
+    pub fn me(&self) -> usize {
+        self.mesh.me()
+    }
+
+    /// How many cores there are.
+    #[inline]
+    pub fn cores(&self) -> usize {
+        self.durable.len()
+    }
+
+    /// Begins a pass.
+    pub fn begin_pass(&mut self) {
+        self.now_ms = unix_ms();
+        self.shard.set_now(self.now_ms);
+    }
+
+    /// Takes over settings that have changed.
+    pub fn refresh_settings(&mut self) {
+        let version = self.everyone.settings_version();
+        if version != self.settings_version {
+            self.settings_version = version;
+            self.settings = self.everyone.settings();
+            self.shard.set_settings(self.settings.clone());
+        }
+    }
+
+    /// Remembers that a connection's replies wait for a gate.
+    pub(super) fn await_gate(&mut self, conn: ConnRef, gate: Gate) {
+        let queue = &mut self.gates[gate.core as usize];
+        if let Some(&(last_lsn, last)) = queue.back()
+            && last == conn
+            && last_lsn >= gate.lsn
+        {
+            return;
+        }
+        queue.push_back((gate.lsn, conn));
+    }
+
+    /// A core's log is durable up to `lsn`: lets go of what waited for it.
+    pub fn advance_durable(&mut self, core: usize, lsn: u64) {
+        debug_assert!(lsn >= self.durable[core]);
+        self.durable[core] = lsn;
+        // Gates are queued nearly in order of their LSN, so what is due is at the front. One that stands behind a
+        // later one is let go of with that.
+        while let Some(&(due, conn)) = self.gates[core].front() {
+            if due > lsn {
+                break;
+            }
+            self.gates[core].pop_front();
+            self.release(conn);
+        }
+    }
+
+    /// Lets a connection's replies go as far as they may.
+    pub(super) fn release(&mut self, at: ConnRef) {
+        let Some(conn) = self.conns.get(at) else { return };
+        conn.outbox.release(&self.durable);
+        let gates: Vec<Gate> = conn.outbox.next_gates().to_vec();
+        for gate in gates {
+            self.await_gate(at, gate);
+        }
+        self.after_output(at);
+    }
+
+    /// Notes that a connection may have something to send, or may go on.
+    pub(super) fn after_output(&mut self, at: ConnRef) {
+        let Some(conn) = self.conns.get(at) else { return };
+        if conn.outbox.is_ready() && !conn.dirty {
+            conn.dirty = true;
+            self.dirty.push(at);
+        }
+        if conn.awaits_drain && !conn.outbox.has_pending() {
+            conn.awaits_drain = false;
+            self.resume.push(at);
+        }
+    }
+
+    /// A buffer for output.
+    pub(super) fn lend(&mut self, conn: &mut Conn) {
+        conn.outbox.lend(&mut self.pool);
+    }
+
+    /// Takes an output buffer back.
+    pub(super) fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() > 0 && buffer.capacity() <= POOL_BUFFER_BYTES && self.pool.len() < POOL_BUFFERS {
+            buffer.clear();
+            self.pool.push(buffer);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Commands that span cores, as futures: each step asks cores for something and awaits their answers.
+//!
+//! There is no general executor here: a task only ever waits for the answers to its own requests, so it is polled
+//! when the last of them is in.
+
+use super::core::Core;
+use crate::shard::message::{Answer, Envelope, Request, TxId};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+type TaskFuture = Pin<Box<dyn Future<Output = ()>>>;
+type Start = Box<dyn FnOnce(Handle) -> TaskFuture>;
+
+/// Answers that a task waits for, by core.
+struct Inbox {
+    missing: usize,
+    answers: Vec<(usize, Option<Answer>)>,
+}
+
+/// What a core knows of its tasks.
+pub struct Tasks {
+    core: u16,
+    next: u64,
+    inboxes: HashMap<u64, Inbox>,
+    ready: Vec<u64>,
+    spawned: Vec<(u64, Start)>,
+    /// Started and not ended, those that bring cores to one instant apart.
+    running: usize,
+    /// New tasks have to wait.
+    held: bool,
+}
+
+impl Tasks {
+    /// No tasks on core `core`.
+    pub fn new(core: u16) -> Tasks {
+        Tasks {
+            core,
+            next: 1,
+            inboxes: HashMap::new(),
+            ready: Vec::new(),
+            spawned: Vec::new(),
+            running: 0,
+            held: false,
+        }
+    }
+
+    /// Starts a task at the end of the pass, or when tasks are no longer held off.
+    pub fn spawn<F, T>(&mut self, start: F)
+    where
+        F: FnOnce(Handle) -> T + 'static,
+        T: Future<Output = ()> + 'static,
+    {
+        let number = self.next;
+        self.next += 1;
+        self.spawned.push((number, Box::new(|handle| Box::pin(start(handle)))));
+    }
+
+    /// Takes in an answer.
+    pub fn answer(&mut self, number: u64, from: usize, answer: Answer) {
+        let Some(inbox) = self.inboxes.get_mut(&number) else { return };
+        if let Some((_, place)) = inbox.answers.iter_mut().find(|(core, place)| *core == from && place.is_none()) {
+            *place = Some(answer);
+            inbox.missing -= 1;
+            if inbox.missing == 0 {
+                self.ready.push(number);
+            }
+        }
+    }
+
+    /// Holds off new tasks, or lets them start.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// Whether no task is under way.
+    pub fn is_idle(&self) -> bool {
+        self.running == 0
+    }
+
+    /// Whether a task can go on.
+    pub fn has_work(&self) -> bool {
+        !self.ready.is_empty() || (!self.held && !self.spawned.is_empty())
+    }
+}
+
+/// A task's access to its core and to the others.
+#[derive(Clone)]
+pub struct Handle {
+    core: Rc<RefCell<Core>>,
+    /// The task's name among all tasks of all cores.
+    pub tx: TxId,
+}
+
+impl Handle {
+    /// Does something with the core; must not be held over an `await`.
+    pub fn with<T>(&self, run: impl FnOnce(&mut Core) -> T) -> T {
+        run(&mut self.core.borrow_mut())
+    }
+
+    /// Asks each core for something and returns the answers in the same order. No core twice.
+    pub async fn ask(&self, requests: Vec<(usize, Request)>) -> Vec<Answer> {
+        if requests.is_empty() {
+            return Vec::new();
+        }
+        {
+            let mut core = self.core.borrow_mut();
+            let answers = requests.iter().map(|(to, _)| (*to, None)).collect();
+            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: requests.len(), answers });
+            let me = core.me();
+            for (to, request) in requests {
+                if to != me {
+                    core.mesh.send(to, Envelope::Request { tx: self.tx, request });
+                } else if let Some(answer) = core.participate(self.tx, request) {
+                    core.tasks.answer(self.tx.number, me, answer);
+                }
+            }
+        }
+        std::future::poll_fn(|_| {
+            let mut core = self.core.borrow_mut();
+            let inbox = core.tasks.inboxes.get(&self.tx.number);
+            if inbox.is_some_and(|inbox| inbox.missing > 0) {
+                return Poll::Pending;
+            }
+            let inbox = core.tasks.inboxes.remove(&self.tx.number);
+            Poll::Ready(inbox.into_iter().flat_map(|inbox| inbox.answers).filter_map(|(_, answer)| answer).collect())
+        })
+        .await
+    }
+
+    /// Asks one core.
+    pub async fn ask_one(&self, to: usize, request: Request) -> Answer {
+        self.ask(vec![(to, request)]).await.pop().unwrap_or(Answer::Done)
+    }
+
+    /// Tells cores something that has no answer.
+    pub fn tell(&self, requests: Vec<(usize, Request)>) {
+        let mut core = self.core.borrow_mut();
+        let me = core.me();
+        for (to, request) in requests {
+            if to == me {
+                core.participate(self.tx, request);
+            } else {
+                core.mesh.send(to, Envelope::Request { tx: self.tx, request });
+            }
+        }
+    }
+}
+
+/// Polls a core's tasks.
+pub struct Runner {
+    core: Rc<RefCell<Core>>,
+    futures: HashMap<u64, TaskFuture>,
+}
+
+impl Runner {
+    /// For the tasks of `core`.
+    pub fn new(core: Rc<RefCell<Core>>) -> Runner {
+        Runner { core, futures: HashMap::new() }
+    }
+
+    /// Starts and continues every task that can go on.
+    pub fn run(&mut self) {
+        loop {
+            let (started, ready) = {
+                let mut core = self.core.borrow_mut();
+                let tasks = &mut core.tasks;
+                let started = if tasks.held { Vec::new() } else { std::mem::take(&mut tasks.spawned) };
+                tasks.running += started.len();
+                (started, std::mem::take(&mut tasks.ready))
+            };
+            if started.is_empty() && ready.is_empty() {
+                return;
+            }
+            for (number, start) in started {
+                let core = self.core.clone();
+                let tx = TxId { core: core.borrow().tasks.core, number };
+                self.futures.insert(number, start(Handle { core, tx }));
+                self.poll(number);
+            }
+            for number in ready {
+                self.poll(number);
+            }
+        }
+    }
+
+    fn poll(&mut self, number: u64) {
+        let Some(future) = self.futures.get_mut(&number) else { return };
+        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            self.futures.remove(&number);
+            let mut core = self.core.borrow_mut();
+            core.tasks.running -= 1;
+            core.task_ended();
+        }
+    }
+}
