@@ -3,4 +3,6 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+pub mod keyspace;
+pub mod object;
 pub mod resp;
