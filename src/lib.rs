@@ -4,9 +4,16 @@
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub mod command;
+pub mod config;
 pub mod intset;
+pub mod keyspace;
 pub mod listpack;
+pub mod log;
 pub mod net;
+pub mod object;
+pub mod observe;
 pub mod resp;
 pub mod ring;
+pub mod server;
 pub mod shard;
+pub mod storage;

@@ -1,0 +1,431 @@
+//! One database of one core: everything that commands do with keys.
+
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+
+use rand::Rng;
+
+use super::entry::{self, EntryRef, Header};
+use super::expiry::ExpiryIndex;
+use super::garbage::Garbage;
+use super::hash::KeyHash;
+use super::slab::Slab;
+use super::table::Table;
+use super::value::{Value, ValueRef};
+use crate::object::Object;
+
+/// Share of the table in what one key costs, in bytes: a slot of 5.3 bytes in segments that are two thirds full.
+const TABLE_BYTES_PER_KEY: usize = 8;
+/// Share of the expiry index in what one key with an expiry time costs, in bytes.
+const INDEX_BYTES_PER_KEY: usize = 12;
+
+/// One database of one core.
+///
+/// Keys are found once and then named by an [`EntryRef`]. Methods that may move an entry want the key's hash and
+/// return the new handle; all older handles of that entry are then stale, while those of other entries stay good.
+pub struct Db {
+    pub(super) slab: Rc<Slab>,
+    pub(super) table: Table,
+    pub(super) expiry: ExpiryIndex,
+    /// Bytes of long keys, long strings and collections.
+    pub(super) block_bytes: usize,
+    access_stamp: u32,
+    epoch_stamp: u8,
+}
+
+/// A key taken out whole, on its way to another name or database.
+#[derive(Debug)]
+pub struct Taken {
+    /// The value.
+    pub value: Value<'static>,
+    /// Expiry time in unix ms.
+    pub expire_ms: Option<u64>,
+    /// LRU clock or LFU counter, 24 bits.
+    pub access: u32,
+    /// Built by APPEND or the like: OBJECT ENCODING says raw.
+    pub is_raw: bool,
+}
+
+impl Db {
+    /// An empty database on `slab`. `now_ms` is the unix time: expiry times before it count as past.
+    pub fn new(slab: Rc<Slab>, now_ms: u64) -> Db {
+        let (table, expiry) = (Table::new(), ExpiryIndex::new(now_ms));
+        Db { slab, table, expiry, block_bytes: 0, access_stamp: 0, epoch_stamp: 0 }
+    }
+
+    /// Keys held, expired ones not yet removed among them.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no key.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys with an expiry time.
+    #[inline]
+    pub fn expires_len(&self) -> usize {
+        self.expiry.len()
+    }
+
+    // Finding and reading.
+
+    /// The entry of `key`, whose hash is `hash`. Does not look at the expiry time.
+    #[inline]
+    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<EntryRef> {
+        let is_it = |reference| entry::key_is(&self.slab, EntryRef::new(reference), key);
+        self.table.find(&self.slab, hash.0, is_it).map(EntryRef::new)
+    }
+
+    /// First step of looking up many keys at once: loads the cache line where the lookup begins.
+    #[inline]
+    pub fn prefetch(&self, hash: KeyHash) {
+        self.table.prefetch(&self.slab, hash.0);
+    }
+
+    /// Second step, some hundred nanoseconds later: loads the entry that the lookup will most likely find.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: KeyHash) {
+        self.table.prefetch_candidates(&self.slab, hash.0, |r| entry::prefetch(&self.slab, EntryRef::new(r)));
+    }
+
+    /// The key's bytes.
+    #[inline]
+    pub fn key(&self, entry: EntryRef) -> &[u8] {
+        entry::key(&self.slab, entry)
+    }
+
+    /// The hash of the entry's key, computed anew.
+    #[inline]
+    pub fn hash(&self, entry: EntryRef) -> KeyHash {
+        entry::hash(&self.slab, entry)
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self, entry: EntryRef) -> ValueRef<'_> {
+        entry::value(&self.slab, entry)
+    }
+
+    /// Redis's type number: [`entry::TYPE_STRING`] or what [`Object::type_code`] says.
+    #[inline]
+    pub fn type_code(&self, entry: EntryRef) -> u8 {
+        entry::type_code(&self.slab, entry)
+    }
+
+    /// The name that OBJECT ENCODING gives.
+    pub fn encoding_name(&self, entry: EntryRef) -> &'static str {
+        entry::encoding_name(&self.slab, entry)
+    }
+
+    /// Bytes that the key takes: slot, table, expiry index and heap (MEMORY USAGE).
+    pub fn memory_of(&self, entry: EntryRef) -> usize {
+        let index = if self.expire_at(entry).is_some() { INDEX_BYTES_PER_KEY } else { 0 };
+        self.slab.slot_size(entry.get()) + TABLE_BYTES_PER_KEY + index + self.blocks_of(entry)
+    }
+
+    fn blocks_of(&self, entry: EntryRef) -> usize {
+        entry::value_heap_bytes(&self.slab, entry) + entry::key_heap_bytes(&self.slab, entry)
+    }
+
+    /// Bytes held outside the slab: directory, expiry index, long keys, long strings, collections.
+    pub fn heap_bytes(&self) -> usize {
+        self.block_bytes + self.table.heap_bytes() + self.expiry.heap_bytes()
+    }
+
+    /// Bytes of the table (for MEMORY STATS): segments and directory.
+    pub fn table_bytes(&self) -> usize {
+        self.table.heap_bytes() + self.table.segment_bytes()
+    }
+
+    /// Bytes of the expiry index.
+    pub fn expiry_bytes(&self) -> usize {
+        self.expiry.heap_bytes()
+    }
+
+    // Changing.
+
+    /// Adds a key, which must not be there yet.
+    #[inline]
+    pub fn insert(&mut self, hash: KeyHash, key: &[u8], value: Value<'_>, expire_ms: Option<u64>) -> EntryRef {
+        debug_assert!(self.find(hash, key).is_none(), "insert of a key that is there");
+        let header = Header { expire_ms, access: self.access_stamp, epoch: self.epoch_stamp };
+        let slab = &*self.slab;
+        let blocks = &mut self.block_bytes;
+        let entry = entry::stored(value, key.len(), |value| {
+            *blocks += value.heap_bytes();
+            entry::write(slab, key, value, header)
+        });
+        self.block_bytes += entry::key_heap_bytes(&self.slab, entry);
+        self.table.insert(&self.slab, hash.0, entry.get(), &rehash(&self.slab));
+        if let Some(expire_ms) = expire_ms {
+            self.expiry.insert(entry, expire_ms);
+        }
+        entry
+    }
+
+    /// Replaces the value and keeps expiry time, access bits and epoch. The old value is dropped.
+    #[inline]
+    pub fn set_value(&mut self, entry: EntryRef, hash: KeyHash, value: Value<'_>) -> EntryRef {
+        let expire_ms = self.expire_at(entry);
+        self.change(entry, hash, expire_ms, expire_ms, Some(value))
+    }
+
+    /// Replaces value and expiry time (SET without KEEPTTL); keeps access bits and epoch. The old value is dropped.
+    #[inline]
+    pub fn replace(&mut self, entry: EntryRef, hash: KeyHash, value: Value<'_>, expire_ms: Option<u64>) -> EntryRef {
+        self.change(entry, hash, self.expire_at(entry), expire_ms, Some(value))
+    }
+
+    /// Sets or clears the expiry time.
+    pub fn set_expire(&mut self, entry: EntryRef, hash: KeyHash, expire_ms: Option<u64>) -> EntryRef {
+        match (self.expire_at(entry), expire_ms) {
+            (old, new) if old == new => entry,
+            (Some(old), Some(new)) => {
+                self.expiry.remove(entry, old);
+                entry::overwrite_expire(&self.slab, entry, new);
+                self.expiry.insert(entry, new);
+                entry
+            }
+            (old, new) => self.change(entry, hash, old, new, None),
+        }
+    }
+
+    #[inline]
+    fn change(
+        &mut self,
+        entry: EntryRef,
+        hash: KeyHash,
+        old_expire_ms: Option<u64>,
+        expire_ms: Option<u64>,
+        value: Option<Value<'_>>,
+    ) -> EntryRef {
+        let slab = &*self.slab;
+        let moved = match value {
+            None => entry::change(slab, entry, expire_ms, None),
+            Some(value) => {
+                let blocks = &mut self.block_bytes;
+                *blocks -= entry::value_heap_bytes(slab, entry);
+                entry::stored(value, entry::key(slab, entry).len(), |value| {
+                    *blocks += value.heap_bytes();
+                    entry::change(slab, entry, expire_ms, Some(value))
+                })
+            }
+        };
+        self.note_move(entry, moved, hash, old_expire_ms, expire_ms);
+        moved
+    }
+
+    #[inline]
+    fn note_move(
+        &mut self,
+        old: EntryRef,
+        new: EntryRef,
+        hash: KeyHash,
+        old_expire_ms: Option<u64>,
+        expire_ms: Option<u64>,
+    ) {
+        if new != old {
+            self.table.replace(&self.slab, hash.0, old.get(), new.get());
+        }
+        if new != old || old_expire_ms != expire_ms {
+            if let Some(at) = old_expire_ms {
+                self.expiry.remove(old, at);
+            }
+            if let Some(at) = expire_ms {
+                self.expiry.insert(new, at);
+            }
+        }
+    }
+
+    /// The collection, to be changed; panics on strings. Its size is counted anew when the guard goes.
+    #[inline]
+    pub fn object_mut(&mut self, entry: EntryRef) -> ObjectMut<'_> {
+        let object = entry::object_mut(&self.slab, entry).expect("object_mut of a string");
+        let bytes_before = object.memory();
+        ObjectMut { object, bytes_before, block_bytes: &mut self.block_bytes }
+    }
+
+    /// Removes a key and hands its value out. A short string is copied; [`Db::delete`] doesn't.
+    pub fn remove(&mut self, entry: EntryRef, hash: KeyHash) -> Value<'static> {
+        self.unlink(entry, hash);
+        let value = entry::take_value(&self.slab, entry);
+        entry::free(&self.slab, entry);
+        value
+    }
+
+    /// Removes a key and drops its value.
+    #[inline]
+    pub fn delete(&mut self, entry: EntryRef, hash: KeyHash) {
+        self.unlink(entry, hash);
+        entry::drop_whole(&self.slab, entry);
+    }
+
+    /// Removes a key and hands all of it out (RENAME, MOVE).
+    pub fn take(&mut self, entry: EntryRef, hash: KeyHash) -> Taken {
+        let (expire_ms, access) = (self.expire_at(entry), self.access(entry));
+        let is_raw = entry::is_raw(&self.slab, entry);
+        Taken { value: self.remove(entry, hash), expire_ms, access, is_raw }
+    }
+
+    /// Adds what [`Db::take`] took, under a key that must not be there yet.
+    pub fn put(&mut self, hash: KeyHash, key: &[u8], taken: Taken) -> EntryRef {
+        let entry = self.insert(hash, key, taken.value, taken.expire_ms);
+        self.set_access(entry, taken.access);
+        if taken.is_raw {
+            entry::set_raw(&self.slab, entry);
+        }
+        entry
+    }
+
+    #[inline]
+    fn unlink(&mut self, entry: EntryRef, hash: KeyHash) {
+        self.block_bytes -= self.blocks_of(entry);
+        if let Some(at) = self.expire_at(entry) {
+            self.expiry.remove(entry, at);
+        }
+        self.table.remove(&self.slab, hash.0, entry.get(), &rehash(&self.slab));
+    }
+
+    /// Removes all keys at once and hands them over to be freed bit by bit.
+    pub fn clear(&mut self) -> Garbage {
+        let origin_ms = self.expiry.origin_ms();
+        let table = std::mem::replace(&mut self.table, Table::new());
+        let expiry = std::mem::replace(&mut self.expiry, ExpiryIndex::new(origin_ms));
+        self.block_bytes = 0;
+        Garbage::new(Rc::clone(&self.slab), table, expiry)
+    }
+
+    // Expiry times, access bits, epochs.
+
+    /// The expiry time in unix ms.
+    #[inline]
+    pub fn expire_at(&self, entry: EntryRef) -> Option<u64> {
+        entry::expire_at(&self.slab, entry)
+    }
+
+    /// An entry that is past its expiry time, if there is one; the caller removes it. An entry is reported 64 ms after
+    /// its time at the latest (later ones with the same clock tick may hide an earlier one for so long).
+    #[inline]
+    pub fn next_due(&self, now_ms: u64) -> Option<EntryRef> {
+        self.expiry.next_due(now_ms, |entry| self.expire_at(entry))
+    }
+
+    /// The entry that expires first, to within 64 ms (volatile-ttl).
+    pub fn soonest_to_expire(&self) -> Option<EntryRef> {
+        self.expiry.soonest()
+    }
+
+    /// Mean time to live in ms of the keys with an expiry time, 0 if there are none.
+    pub fn avg_ttl_ms(&self, now_ms: u64) -> u64 {
+        self.expiry.avg_ttl_ms(now_ms)
+    }
+
+    /// The access bits: LRU clock or LFU counter, 24 bits.
+    #[inline]
+    pub fn access(&self, entry: EntryRef) -> u32 {
+        entry::access(&self.slab, entry)
+    }
+
+    /// Sets the access bits; the upper 8 of `access` are ignored.
+    #[inline]
+    pub fn set_access(&mut self, entry: EntryRef, access: u32) {
+        entry::set_access(&self.slab, entry, access & 0xff_ffff);
+    }
+
+    /// Sets the access bits that new entries get.
+    pub fn set_access_stamp(&mut self, stamp: u32) {
+        self.access_stamp = stamp & 0xff_ffff;
+    }
+
+    /// The snapshot epoch, 2 bits.
+    #[inline]
+    pub fn epoch(&self, entry: EntryRef) -> u8 {
+        entry::epoch(&self.slab, entry)
+    }
+
+    /// Sets the snapshot epoch, 2 bits.
+    #[inline]
+    pub fn set_epoch(&mut self, entry: EntryRef, epoch: u8) {
+        entry::set_epoch(&self.slab, entry, epoch);
+    }
+
+    /// Sets the snapshot epoch that new entries get.
+    pub fn set_epoch_stamp(&mut self, epoch: u8) {
+        self.epoch_stamp = epoch & 3;
+    }
+
+    // Walking and sampling.
+
+    /// Visits the keys of one home bucket, some ten at most, and returns the cursor to go on with: below
+    /// 2^[`super::Cursor::BITS`], 0 at the start and at the end. Every key that is there during the whole walk is visited at
+    /// least once, whatever is inserted and removed meanwhile; with no inserts, exactly once.
+    pub fn scan(&self, cursor: u64, visit: &mut dyn FnMut(EntryRef)) -> u64 {
+        self.table.scan(&self.slab, cursor, &rehash(&self.slab), |reference| visit(EntryRef::new(reference)))
+    }
+
+    /// Every key, in no promised order.
+    pub fn for_each(&self, mut visit: impl FnMut(EntryRef)) {
+        self.table.for_each(&self.slab, |reference| visit(EntryRef::new(reference)));
+    }
+
+    /// A key at random, each with nearly the same chance.
+    pub fn random(&self, rng: &mut impl Rng) -> Option<EntryRef> {
+        self.table.random(&self.slab, rng).map(EntryRef::new)
+    }
+
+    /// Up to `n` keys from a random place, for eviction. May find fewer, even none, in a thinly filled table.
+    pub fn sample(&self, rng: &mut impl Rng, n: usize, mut visit: impl FnMut(EntryRef)) {
+        self.table.sample(&self.slab, rng, n, |reference| visit(EntryRef::new(reference)));
+    }
+
+    /// Up to `n` keys that have an expiry time, from a random place, for the volatile policies.
+    pub fn sample_volatile(&self, rng: &mut impl Rng, n: usize, visit: impl FnMut(EntryRef)) {
+        self.expiry.sample(rng, n, visit);
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        drop(self.clear());
+    }
+}
+
+/// The hash of an entry that the table holds.
+#[inline]
+fn rehash(slab: &Slab) -> impl Fn(u32) -> u64 {
+    move |reference| entry::hash(slab, EntryRef::new(reference)).0
+}
+
+/// A collection being changed; see [`Db::object_mut`].
+pub struct ObjectMut<'a> {
+    object: &'a mut Object,
+    bytes_before: usize,
+    block_bytes: &'a mut usize,
+}
+
+impl Deref for ObjectMut<'_> {
+    type Target = Object;
+
+    #[inline]
+    fn deref(&self) -> &Object {
+        self.object
+    }
+}
+
+impl DerefMut for ObjectMut<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Object {
+        self.object
+    }
+}
+
+impl Drop for ObjectMut<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.block_bytes = *self.block_bytes + self.object.memory() - self.bytes_before;
+    }
+}

@@ -1,0 +1,202 @@
+//! Making, changing and freeing entries.
+
+use super::read::{LongString, RawValue, at, inline_value_bytes, meta, raw_value, set_flags, set_meta, shape};
+use super::{EPOCH_SHIFT, EntryRef, FLAGS, HAS_TTL, HEAP_KEY, INLINE_KEY_BYTES_MAX, KEY_LEN, LONG_KEY, RAW};
+use super::{Stored, header_bytes};
+use crate::keyspace::slab::Slab;
+use crate::keyspace::value::Value;
+use crate::object::Object;
+
+/// What goes into a new entry beside key and value.
+#[derive(Clone, Copy)]
+pub(crate) struct Header {
+    /// Expiry time in unix ms.
+    pub expire_ms: Option<u64>,
+    /// LRU clock or LFU counter, 24 bits.
+    pub access: u32,
+    /// Snapshot epoch, 2 bits.
+    pub epoch: u8,
+}
+
+/// Makes an entry.
+#[inline]
+pub(crate) fn write(slab: &Slab, key: &[u8], value: Stored<'_>, header: Header) -> EntryRef {
+    let value_at = header_bytes(key.len(), header.expire_ms.is_some());
+    let entry = EntryRef::new(slab.alloc(value_at + value.bytes()));
+    let p = at(slab, entry);
+    let mut flags = header.epoch << EPOCH_SHIFT & super::EPOCH_MASK;
+    if key.len() >= 255 {
+        flags |= LONG_KEY;
+    }
+    if key.len() > INLINE_KEY_BYTES_MAX {
+        flags |= HEAP_KEY;
+    }
+    if header.expire_ms.is_some() {
+        flags |= HAS_TTL;
+    }
+    // SAFETY: the slot was just allocated and is as long as `header_bytes` and `Stored::bytes` say; every write below stays
+    // within what they count.
+    unsafe {
+        p.cast::<u32>().write(header.access << 8);
+        p.add(FLAGS).write(flags);
+        let mut to = p.add(KEY_LEN);
+        if flags & LONG_KEY == 0 {
+            to.write(key.len() as u8);
+            to = to.add(1);
+        } else {
+            let len = u32::try_from(key.len()).expect("keys are at most 512 MB");
+            to.cast::<u32>().write_unaligned(len);
+            to = to.add(4);
+        }
+        if let Some(expire_ms) = header.expire_ms {
+            to.cast::<u64>().write_unaligned(expire_ms);
+            to = to.add(8);
+        }
+        if flags & HEAP_KEY == 0 {
+            to.copy_from_nonoverlapping(key.as_ptr(), key.len());
+        } else {
+            let start = Box::into_raw(Box::<[u8]>::from(key)).cast::<u8>();
+            to.cast::<*mut u8>().write_unaligned(start);
+        }
+    }
+    put_value(slab, entry, value_at, value);
+    entry
+}
+
+/// Writes the value's bytes, its kind and its type. What stood there before is forgotten, not freed.
+#[inline]
+fn put_value(slab: &Slab, entry: EntryRef, value_at: usize, value: Stored<'_>) {
+    let (kind, type_code) = value.kind_and_type();
+    set_meta(slab, entry, meta(slab, entry) & !0xff | (kind as u32) << 4 | u32::from(type_code));
+    // SAFETY: the caller made the slot long enough for `value.bytes()` at `value_at`.
+    unsafe {
+        let to = at(slab, entry).add(value_at);
+        match value {
+            Stored::Int(number) => to.cast::<i64>().write_unaligned(number),
+            Stored::Inline(bytes) => {
+                let to = if bytes.len() <= u8::MAX as usize {
+                    to.write(bytes.len() as u8);
+                    to.add(1)
+                } else {
+                    to.cast::<u16>().write_unaligned(bytes.len() as u16);
+                    to.add(2)
+                };
+                to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            }
+            Stored::Long(bytes) => {
+                let mut bytes = std::mem::ManuallyDrop::new(bytes);
+                let long = LongString { start: bytes.as_mut_ptr(), len: bytes.len(), capacity: bytes.capacity() };
+                to.cast::<LongString>().write_unaligned(long);
+            }
+            Stored::Object(object) => to.cast::<*mut Object>().write_unaligned(Box::into_raw(object)),
+        }
+    }
+}
+
+/// Changes value, expiry time or both; `value: None` keeps the value. The old value is dropped. Returns the entry's
+/// handle, which differs if it had to move to a slot of another size. The raw mark goes with the old value.
+#[inline]
+pub(crate) fn change(slab: &Slab, entry: EntryRef, expire_ms: Option<u64>, value: Option<Stored<'_>>) -> EntryRef {
+    let s = shape(slab, entry);
+    let old_value_bytes = inline_value_bytes(slab, entry, &s);
+    let old_bytes = s.value_at + old_value_bytes;
+    let value_at = header_bytes(s.key_len, expire_ms.is_some());
+    let new_bytes = value_at + value.as_ref().map_or(old_value_bytes, Stored::bytes);
+    let stays = Slab::slot_bytes(new_bytes) == Slab::slot_bytes(old_bytes);
+    let target = if stays { entry } else { EntryRef::new(slab.alloc(new_bytes)) };
+    // All that can fail is behind us: from here on the value has exactly one owner at every step.
+    let kept_bytes = if value.is_some() {
+        drop_value(slab, entry);
+        0
+    } else {
+        old_value_bytes
+    };
+    let key_bytes = s.value_at - s.key_at;
+    let key_at = value_at - key_bytes;
+    let old_key_at = s.key_at;
+    let fixed_bytes = if s.flags & LONG_KEY == 0 { KEY_LEN + 1 } else { KEY_LEN + 4 };
+    // SAFETY: `from` is a live entry of `old_bytes`, `to` a slot of at least `new_bytes`; they are the same or disjoint.
+    // Key and value (if kept) stand next to each other and move together; `copy` allows the overlap of a shift in place.
+    unsafe {
+        let (from, to) = (at(slab, entry), at(slab, target));
+        if !stays {
+            to.copy_from_nonoverlapping(from, fixed_bytes);
+        }
+        if !stays || key_at != old_key_at {
+            to.add(key_at).copy_from(from.add(old_key_at), key_bytes + kept_bytes);
+        }
+        if let Some(expire_ms) = expire_ms {
+            to.add(fixed_bytes).cast::<u64>().write_unaligned(expire_ms);
+        }
+    }
+    let mut flags = if expire_ms.is_some() { s.flags | HAS_TTL } else { s.flags & !HAS_TTL };
+    if let Some(value) = value {
+        flags &= !RAW;
+        put_value(slab, target, value_at, value);
+    }
+    set_flags(slab, target, flags);
+    if !stays {
+        slab.free(entry.get());
+    }
+    target
+}
+
+/// Moves the value out. The entry must then be freed without it ([`free`]) or given a new one.
+pub(crate) fn take_value(slab: &Slab, entry: EntryRef) -> Value<'static> {
+    match raw_value(slab, entry, &shape(slab, entry)) {
+        RawValue::Int(number) => Value::Int(number),
+        // SAFETY: `len` initialized bytes that this entry owns.
+        RawValue::Inline(start, len) => Value::Owned(unsafe { std::slice::from_raw_parts(start, len) }.to_vec()),
+        RawValue::Long(long) => {
+            // SAFETY: the parts of a vector that `put_value` took apart; by contract the entry's copy is not used again.
+            Value::Owned(unsafe { Vec::from_raw_parts(long.start, long.len, long.capacity) })
+        }
+        // SAFETY: a box that `put_value` took apart; by contract the entry's copy is not used again.
+        RawValue::Object(object) => Value::Object(unsafe { Box::from_raw(object) }),
+    }
+}
+
+/// Drops the value. The entry must then be freed or given a new one.
+#[inline]
+fn drop_value(slab: &Slab, entry: EntryRef) {
+    match raw_value(slab, entry, &shape(slab, entry)) {
+        RawValue::Int(_) | RawValue::Inline(..) => {}
+        RawValue::Long(_) | RawValue::Object(_) => drop(take_value(slab, entry)),
+    }
+}
+
+/// Frees an entry whose value was taken out.
+#[inline]
+pub(crate) fn free(slab: &Slab, entry: EntryRef) {
+    let s = shape(slab, entry);
+    if s.flags & HEAP_KEY != 0 {
+        // SAFETY: the boxed key that `write` took apart; the entry is about to go.
+        unsafe {
+            let start = at(slab, entry).add(s.key_at).cast::<*mut u8>().read_unaligned();
+            drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(start, s.key_len)));
+        }
+    }
+    slab.free(entry.get());
+}
+
+/// Frees an entry with its value.
+#[inline]
+pub(crate) fn drop_whole(slab: &Slab, entry: EntryRef) {
+    drop_value(slab, entry);
+    free(slab, entry);
+}
+
+/// Copies a short string out; moves a long one out and leaves an empty one behind. Empty for other values.
+pub(crate) fn lift_string(slab: &Slab, entry: EntryRef) -> Vec<u8> {
+    let s = shape(slab, entry);
+    match raw_value(slab, entry, &s) {
+        // SAFETY: `len` initialized bytes that this entry owns.
+        RawValue::Inline(start, len) => unsafe { std::slice::from_raw_parts(start, len) }.to_vec(),
+        RawValue::Long(long) => {
+            put_value(slab, entry, s.value_at, Stored::Long(Vec::new()));
+            // SAFETY: the parts of a vector that `put_value` took apart; the line above made this the only copy.
+            unsafe { Vec::from_raw_parts(long.start, long.len, long.capacity) }
+        }
+        RawValue::Int(_) | RawValue::Object(_) => Vec::new(),
+    }
+}
