@@ -87,6 +87,15 @@ impl Core {
                 let values = self.shard.fetch(&keys);
                 Some(Answer::Values { values, gate: self.gate_of_last() })
             }
+            Request::Store { values } => {
+                let unit = self.units.remove(&tx).unwrap_or_default();
+                self.shard.enter_unit(unit);
+                for (key, value) in values {
+                    self.shard.store(&key, value);
+                }
+                self.units.insert(tx, self.shard.leave_unit());
+                Some(Answer::Done)
+            }
             Request::Finish { keys, mode, participants } => {
                 let unit = self.units.remove(&tx).unwrap_or_default();
                 let gate = self.finish_unit(tx, unit, &participants);

@@ -2,6 +2,7 @@
 
 use super::locks::{LockKey, Mode};
 use crate::command::Command;
+use crate::keyspace::Value;
 use crate::net::{Gate, ReplyTo, Session, Watched};
 use crate::resp::{Args, OwnedArgs, Span};
 use std::ops::Range;
@@ -125,11 +126,11 @@ pub struct StepCommand {
     pub args: OwnedArgs,
 }
 
-/// The value of a key on its way to another core: its DUMP payload and its expiry, unix ms.
+/// The value of a key on its way to another core.
 pub struct FetchedValue {
-    /// As DUMP gives it.
-    pub payload: Vec<u8>,
-    /// When it expires.
+    /// The value, a copy.
+    pub value: Value<'static>,
+    /// When it expires, unix ms.
     pub expire_ms: Option<u64>,
 }
 
@@ -164,6 +165,11 @@ pub enum Request {
     Fetch {
         /// The keys.
         keys: Vec<LockKey>,
+    },
+    /// Replace the values of keys that are locked.
+    Store {
+        /// The keys and their values; `None` deletes the key.
+        values: Vec<(LockKey, Option<FetchedValue>)>,
     },
     /// Log what the steps did as one unit, and unlock.
     Finish {

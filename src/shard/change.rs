@@ -1,0 +1,143 @@
+//! Changes of keys. Every one of them goes through [`Shard::will_change`].
+
+use super::cx::{Cx, Expire, Found};
+use super::shard::{Event, Shard, Sink};
+use crate::keyspace::{EntryRef, KeyHash, ObjectMut, Taken, Value, ValueRef, hash_key};
+
+impl Cx<'_> {
+    /// Puts a value under a key, new or found.
+    #[inline]
+    pub fn put(&mut self, key: &[u8], found: Option<Found>, value: Value<'_>, expire: Expire) -> Found {
+        self.put_in(self.session.db, key, found, value, expire)
+    }
+
+    /// As [`Cx::put`], in any database.
+    #[inline]
+    pub fn put_in(&mut self, db: u16, key: &[u8], found: Option<Found>, value: Value<'_>, expire: Expire) -> Found {
+        let hash = found.map_or_else(|| hash_key(key), |found| found.hash);
+        self.shard.will_change(db, hash, key);
+        let keys = self.shard.keyspace.db_mut(db as usize);
+        let entry = match (found, expire) {
+            (Some(found), Expire::Keep) => keys.set_value(found.entry, hash, value),
+            (Some(found), Expire::Clear) => keys.replace(found.entry, hash, value, None),
+            (Some(found), Expire::At(at)) => keys.replace(found.entry, hash, value, Some(at)),
+            (None, Expire::At(at)) => keys.insert(hash, key, value, Some(at)),
+            (None, _) => keys.insert(hash, key, value, None),
+        };
+        Found { hash, entry }
+    }
+
+    /// Removes a key.
+    #[inline]
+    pub fn delete(&mut self, key: &[u8], found: Found) {
+        self.delete_in(self.session.db, key, found);
+    }
+
+    /// As [`Cx::delete`], in any database.
+    pub fn delete_in(&mut self, db: u16, key: &[u8], found: Found) {
+        self.shard.will_change(db, found.hash, key);
+        self.shard.keyspace.db_mut(db as usize).delete(found.entry, found.hash);
+    }
+
+    /// Takes a key out whole.
+    pub fn take(&mut self, key: &[u8], found: Found) -> Taken {
+        self.shard.will_change(self.session.db, found.hash, key);
+        self.shard.keyspace.db_mut(self.session.db as usize).take(found.entry, found.hash)
+    }
+
+    /// Puts back under another name, or in another database, what [`Cx::take`] took. The key must not be there.
+    pub fn place(&mut self, db: u16, key: &[u8], taken: Taken) {
+        let hash = hash_key(key);
+        self.shard.will_change(db, hash, key);
+        self.shard.keyspace.db_mut(db as usize).put(hash, key, taken);
+    }
+
+    /// Sets or clears when a key expires, unix ms.
+    pub fn set_expire(&mut self, key: &[u8], found: Found, at: Option<u64>) -> Found {
+        self.shard.will_change(self.session.db, found.hash, key);
+        let entry = self.shard.keyspace.db_mut(self.session.db as usize).set_expire(found.entry, found.hash, at);
+        Found { entry, ..found }
+    }
+
+    /// The collection under a key, to be changed. Panics on strings.
+    pub fn object_mut(&mut self, key: &[u8], found: Found) -> ObjectMut<'_> {
+        self.shard.will_change(self.session.db, found.hash, key);
+        self.shard.keyspace.db_mut(self.session.db as usize).object_mut(found.entry)
+    }
+
+    /// Lets `change` alter a string as it likes. Panics on collections.
+    pub fn update_string<R>(
+        &mut self,
+        key: &[u8],
+        found: Found,
+        change: impl FnOnce(&mut Vec<u8>) -> R,
+    ) -> (Found, R) {
+        self.shard.will_change(self.session.db, found.hash, key);
+        let db = self.shard.keyspace.db_mut(self.session.db as usize);
+        let (entry, result) = db.update_string(found.entry, found.hash, change);
+        (Found { entry, ..found }, result)
+    }
+
+    /// The bytes of a string that is not kept as a number, to be changed where they are. `None`: use
+    /// [`Cx::update_string`].
+    pub fn string_mut(&mut self, key: &[u8], found: Found) -> Option<&mut [u8]> {
+        self.shard.will_change(self.session.db, found.hash, key);
+        self.shard.keyspace.db_mut(self.session.db as usize).string_mut(found.entry)
+    }
+}
+
+impl Shard {
+    /// The one gate of every change: called before a key's value, expiry or existence changes. From here come the set
+    /// of keys that readers wait for, the versions that WATCH compares, and the count of changes.
+    #[inline]
+    pub(super) fn will_change(&mut self, db: u16, hash: KeyHash, key: &[u8]) {
+        match &mut self.sink {
+            Sink::Journal | Sink::Unit(_) => {
+                self.touched.push(hash.0);
+                self.stats.dirty += 1;
+                if !self.watches.is_empty() {
+                    self.watches.changed(db, key);
+                }
+            }
+            Sink::Copies(changed) => changed.push(super::locks::LockKey::new(db, key)),
+            Sink::Replay => {}
+        }
+    }
+
+    /// Logs an effect, or keeps it for its unit.
+    #[inline]
+    pub(super) fn log_effect<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) {
+        match &mut self.sink {
+            Sink::Journal => self.logged = self.logged.max(self.journal.append(db, words)),
+            Sink::Unit(unit) => unit.push(db, words),
+            Sink::Copies(_) | Sink::Replay => {}
+        }
+    }
+
+    /// Tells listeners what happened to a key.
+    #[inline]
+    pub(super) fn notify(&mut self, class: u32, name: &'static str, db: u16, key: &[u8]) {
+        if self.settings.notify_keyspace_events & class != 0 && matches!(self.sink, Sink::Journal | Sink::Unit(_)) {
+            self.events.push(Event { class, name, db, key: key.into() });
+        }
+    }
+
+    /// Notes that a key was used, for LRU and LFU.
+    #[inline]
+    pub(super) fn note_access(&mut self, db: u16, entry: EntryRef) {
+        let stamp = (self.now_ms / 1000) as u32 & 0xff_ffff;
+        let db = self.keyspace.db_mut(db as usize);
+        if db.access(entry) != stamp {
+            db.set_access(entry, stamp);
+        }
+    }
+
+    /// The value of an entry, as a copy that can leave the core.
+    pub(super) fn copy_value(&self, db: u16, entry: EntryRef) -> Value<'static> {
+        match self.keyspace.db(db as usize).value(entry) {
+            ValueRef::Int(number) => Value::Int(number),
+            ValueRef::Str(bytes) => Value::Owned(bytes.to_vec()),
+            ValueRef::Object(object) => Value::Object(Box::new(object.clone())),
+        }
+    }
+}

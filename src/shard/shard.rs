@@ -1,0 +1,347 @@
+//! The shard itself: databases, journal, and what the last command left to be seen to.
+
+use super::cx::Cx;
+use super::journal::{Journal, NotAdmitted};
+use super::locks::LockKey;
+use super::message::TxId;
+use super::undurable::Undurable;
+use super::unit::Unit;
+use super::watch::Watches;
+use crate::command::spec::Flags;
+use crate::command::{Command, KeyedFn};
+use crate::config::Settings;
+use crate::keyspace::{Db, Garbage, Keyspace, hash_key};
+use crate::log::Lsn;
+use crate::net::{Session, Watched};
+use crate::resp::{Args, Reply};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Where effects go.
+pub(super) enum Sink {
+    /// To the log, each as a record of its own.
+    Journal,
+    /// To a unit that is logged later as a whole.
+    Unit(Unit),
+    /// Nowhere: the command runs on copies, and what it changed is looked up afterwards.
+    Copies(Vec<LockKey>),
+    /// Nowhere: the log is being replayed.
+    Replay,
+}
+
+/// Something that happened to a key, for those who listen.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The class, one of [`crate::config::events`].
+    pub class: u32,
+    /// Its name.
+    pub name: &'static str,
+    /// The database.
+    pub db: u16,
+    /// The key.
+    pub key: Box<[u8]>,
+}
+
+/// What a shard counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShardStats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys removed since their time was over.
+    pub expired: u64,
+    /// Keys removed for want of memory.
+    pub evicted: u64,
+    /// Changes since the last save.
+    pub dirty: u64,
+}
+
+/// One core's keys and log.
+pub struct Shard {
+    pub(super) core: usize,
+    pub(super) cores: usize,
+    pub(super) keyspace: Keyspace,
+    pub(super) journal: Journal,
+    pub(super) undurable: Undurable,
+    pub(super) watches: Watches,
+    pub(super) settings: Arc<Settings>,
+    pub(super) sink: Sink,
+    /// Hashes of keys changed by the command under way.
+    pub(super) touched: Vec<u64>,
+    /// Newest LSN that the command under way logged.
+    pub(super) logged: Lsn,
+    /// Newest LSN that its reply depends on.
+    pub(super) gate: Lsn,
+    pub(super) now_ms: u64,
+    /// Counters.
+    pub stats: ShardStats,
+    /// Events not delivered yet; empty unless somebody listens.
+    pub events: Vec<Event>,
+    /// Keys whose blocked clients may go on: database and key.
+    pub ready_keys: Vec<LockKey>,
+    /// Emptied databases that are being freed.
+    pub(super) garbage: VecDeque<Garbage>,
+    /// Whether the active expiry runs (`DEBUG SET-ACTIVE-EXPIRE`).
+    pub active_expire: bool,
+    /// Randomness for RANDOMKEY, SPOP and the like.
+    pub random: SmallRng,
+}
+
+impl Shard {
+    /// The shard of core `core` of `cores`.
+    pub fn new(core: usize, cores: usize, keyspace: Keyspace, settings: Arc<Settings>, now_ms: u64) -> Shard {
+        Shard {
+            core,
+            cores,
+            keyspace,
+            journal: Journal::default(),
+            undurable: Undurable::default(),
+            watches: Watches::default(),
+            settings,
+            sink: Sink::Journal,
+            touched: Vec::new(),
+            logged: 0,
+            gate: 0,
+            now_ms,
+            stats: ShardStats::default(),
+            events: Vec::new(),
+            ready_keys: Vec::new(),
+            garbage: VecDeque::new(),
+            active_expire: true,
+            random: SmallRng::seed_from_u64(rand::random()),
+        }
+    }
+
+    /// This core's number.
+    pub fn core(&self) -> usize {
+        self.core
+    }
+
+    /// How many cores there are.
+    pub fn cores(&self) -> usize {
+        self.cores
+    }
+
+    /// The settings in force here.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Puts other settings in force.
+    pub fn set_settings(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
+    }
+
+    /// Gives the shard its log.
+    pub fn set_journal(&mut self, journal: Journal) {
+        self.journal = journal;
+    }
+
+    /// The log, for whoever drives it.
+    pub fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    /// The log, to look at.
+    pub fn journal_ref(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Sets the time, unix ms. Never goes back.
+    pub fn set_now(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        // The LRU clock of Redis: seconds, 24 bits.
+        self.keyspace.set_access_stamp((self.now_ms / 1000) as u32 & 0xff_ffff);
+    }
+
+    /// Unix ms of this pass.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// One database.
+    #[inline]
+    pub fn db(&self, index: u16) -> &Db {
+        self.keyspace.db(index as usize)
+    }
+
+    /// All databases, and their memory.
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
+    /// The databases, for loading.
+    pub fn keyspace_mut(&mut self) -> &mut Keyspace {
+        &mut self.keyspace
+    }
+
+    /// Whether a write with these arguments may run now.
+    #[inline]
+    pub fn admit(&mut self, args: Args) -> Result<(), NotAdmitted> {
+        self.journal.admit(args)
+    }
+
+    /// Why writes are refused altogether, if they are.
+    pub fn refuses_writes(&mut self) -> Option<String> {
+        match self.journal.admit(Args::new(&[], &[])) {
+            Err(NotAdmitted::Refused(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Why a command with these flags is refused, if it is.
+    pub fn refuses(&mut self, flags: Flags) -> Option<String> {
+        if flags.has(Flags::DENYOOM) && self.is_out_of_memory() {
+            return Some("OOM command not allowed when used memory > 'maxmemory'.".into());
+        }
+        if flags.has(Flags::WRITE) { self.refuses_writes() } else { None }
+    }
+
+    /// Whether this core's share of `maxmemory` is used up.
+    #[inline]
+    pub fn is_out_of_memory(&self) -> bool {
+        let limit = self.settings.maxmemory_bytes;
+        limit > 0 && self.keyspace.memory_bytes() as u64 > limit / self.cores as u64
+    }
+
+    /// Runs a command on this shard. Returns the LSN that its reply depends on, if any.
+    #[inline]
+    pub fn run(
+        &mut self,
+        command: &'static Command,
+        run: KeyedFn,
+        session: Session,
+        args: Args,
+        out: &mut Vec<u8>,
+    ) -> Option<Lsn> {
+        self.gate = 0;
+        self.logged = 0;
+        if command.spec.flags.has(Flags::DENYOOM) && self.is_out_of_memory() && !matches!(self.sink, Sink::Replay) {
+            Reply::new(out, session.proto).error("OOM command not allowed when used memory > 'maxmemory'.");
+            return None;
+        }
+        run(&mut Cx::new(self, session, out, args), args);
+        if !self.touched.is_empty() {
+            self.settle_touched();
+        }
+        self.last_gate()
+    }
+
+    /// Books the keys that the command changed.
+    #[inline]
+    pub(super) fn settle_touched(&mut self) {
+        match &mut self.sink {
+            Sink::Journal => {
+                debug_assert!(self.logged > 0 || !self.journal.is_on(), "a change without an effect for the log");
+                if self.journal.gates_writes() {
+                    for hash in self.touched.drain(..) {
+                        self.undurable.insert(hash, self.logged);
+                    }
+                    self.gate = self.gate.max(self.logged);
+                } else {
+                    self.touched.clear();
+                }
+            }
+            Sink::Unit(unit) => unit.touched.append(&mut self.touched),
+            Sink::Copies(_) | Sink::Replay => self.touched.clear(),
+        }
+    }
+
+    /// The LSN that the last command's reply depends on.
+    #[inline]
+    pub fn last_gate(&self) -> Option<Lsn> {
+        (self.gate > 0).then_some(self.gate)
+    }
+
+    /// Whether a write's reply waits until it is durable.
+    pub fn gates_writes(&self) -> bool {
+        self.journal.gates_writes()
+    }
+
+    /// The last LSN on its way to the medium.
+    #[inline]
+    pub fn sealed_lsn(&self) -> Lsn {
+        self.journal.sealed_lsn()
+    }
+
+    /// The batch was sealed up to `last_lsn`.
+    pub fn sealed(&mut self, last_lsn: Lsn) {
+        self.undurable.seal(last_lsn);
+    }
+
+    /// The log is durable up to `lsn`.
+    pub fn durable(&mut self, lsn: Lsn) {
+        self.undurable.advance(lsn);
+    }
+
+    /// From here to [`Shard::leave_unit`], effects are kept in `unit`.
+    pub fn enter_unit(&mut self, unit: Unit) {
+        debug_assert!(matches!(self.sink, Sink::Journal), "units do not nest");
+        self.sink = Sink::Unit(unit);
+    }
+
+    /// Ends [`Shard::enter_unit`].
+    pub fn leave_unit(&mut self) -> Unit {
+        match std::mem::replace(&mut self.sink, Sink::Journal) {
+            Sink::Unit(unit) => unit,
+            other => {
+                self.sink = other;
+                Unit::default()
+            }
+        }
+    }
+
+    /// Logs a unit as one record, with a mark if others took part. Returns its LSN, if anything was logged.
+    pub fn finish_unit(&mut self, unit: Unit, tx: TxId, participants: &[u16]) -> Option<Lsn> {
+        let lsn = self.journal.append_unit(&unit, tx, participants);
+        if lsn == 0 {
+            return None;
+        }
+        if self.journal.gates_writes() {
+            for hash in unit.touched {
+                self.undurable.insert(hash, lsn);
+            }
+        }
+        Some(lsn)
+    }
+
+    /// Watches keys for a client.
+    pub fn watch(&mut self, keys: &[LockKey]) -> Vec<Watched> {
+        keys.iter()
+            .map(|key| {
+                let db = self.keyspace.db(key.db as usize);
+                let found = db.find(hash_key(&key.key), &key.key);
+                let expired = found.and_then(|entry| db.expire_at(entry)).is_some_and(|at| at <= self.now_ms);
+                self.watches.watch(key, expired)
+            })
+            .collect()
+    }
+
+    /// Ends what [`Shard::watch`] began.
+    pub fn unwatch(&mut self, keys: &[LockKey]) {
+        for key in keys {
+            self.watches.unwatch(key);
+        }
+    }
+
+    /// Whether any of the keys has changed since it was watched, or has expired since.
+    pub fn any_changed(&self, watched: &[Watched]) -> bool {
+        watched.iter().any(|watched| {
+            let db = self.keyspace.db(watched.db as usize);
+            let found = db.find(hash_key(&watched.key), &watched.key);
+            let expired = found.and_then(|entry| db.expire_at(entry)).is_some_and(|at| at <= self.now_ms);
+            self.watches.has_changed(watched) || (expired && !watched.expired)
+        })
+    }
+
+    /// Runs a command of the log again.
+    pub fn replay(&mut self, command: &'static Command, run: KeyedFn, db: u16, args: Args, out: &mut Vec<u8>) {
+        self.sink = Sink::Replay;
+        let session = Session { db, in_transaction: true, ..Session::default() };
+        self.run(command, run, session, args, out);
+        self.sink = Sink::Journal;
+    }
+}

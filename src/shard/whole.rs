@@ -1,0 +1,158 @@
+//! Whole values and whole databases: what crosses cores, and what is flushed or exchanged at one instant.
+
+use super::cx::Cx;
+use super::locks::LockKey;
+use super::message::FetchedValue;
+use super::shard::{Shard, Sink};
+use crate::command::{Command, KeyedFn};
+use crate::keyspace::{Value, hash_key};
+use crate::net::Session;
+use crate::resp::Args;
+use std::collections::BTreeSet;
+
+impl Shard {
+    /// Copies of the values of keys; `None` where there is none.
+    pub fn fetch(&mut self, keys: &[LockKey]) -> Vec<Option<FetchedValue>> {
+        self.gate = 0;
+        keys.iter()
+            .map(|key| {
+                let hash = hash_key(&key.key);
+                if self.journal.gates_writes() {
+                    self.gate = self.gate.max(self.undurable.lookup(hash.0));
+                }
+                let db = self.keyspace.db(key.db as usize);
+                let entry = db.find(hash, &key.key)?;
+                let expire_ms = db.expire_at(entry);
+                if expire_ms.is_some_and(|at| at <= self.now_ms) {
+                    return None;
+                }
+                Some(FetchedValue { value: self.copy_value(key.db, entry), expire_ms })
+            })
+            .collect()
+    }
+
+    /// Runs a command on copies of its keys, in databases that hold nothing else. Returns the keys that it changed
+    /// with their values then.
+    pub fn run_elsewhere(
+        &mut self,
+        command: &'static Command,
+        run: KeyedFn,
+        session: Session,
+        args: Args,
+        values: impl Iterator<Item = (LockKey, Option<FetchedValue>)>,
+        out: &mut Vec<u8>,
+    ) -> Vec<(LockKey, Option<FetchedValue>)> {
+        let databases = self.keyspace.dbs().len();
+        let now_ms = self.now_ms;
+        let mut aside: Vec<_> = (0..databases).map(|_| self.keyspace.scratch(now_ms)).collect();
+        aside.iter_mut().zip(self.keyspace.dbs_mut()).for_each(|(aside, db)| std::mem::swap(aside, db));
+        for (key, value) in values {
+            if let Some(FetchedValue { value, expire_ms }) = value {
+                self.keyspace.db_mut(key.db as usize).insert(hash_key(&key.key), &key.key, value, expire_ms);
+            }
+        }
+        let sink = std::mem::replace(&mut self.sink, Sink::Copies(Vec::new()));
+        self.gate = 0;
+        run(&mut Cx::new(self, session, out, args), args);
+        let changed = match std::mem::replace(&mut self.sink, sink) {
+            Sink::Copies(changed) => changed,
+            _ => Vec::new(),
+        };
+        self.touched.clear();
+        let changed: BTreeSet<(u16, Box<[u8]>)> = changed.into_iter().map(|key| (key.db, key.key)).collect();
+        let results = changed
+            .into_iter()
+            .map(|(db, key)| {
+                let keys = self.keyspace.db(db as usize);
+                let value = keys.find(hash_key(&key), &key).map(|entry| FetchedValue {
+                    value: self.copy_value(db, entry),
+                    expire_ms: keys.expire_at(entry),
+                });
+                (LockKey { db, key }, value)
+            })
+            .collect();
+        aside.iter_mut().zip(self.keyspace.dbs_mut()).for_each(|(aside, db)| std::mem::swap(aside, db));
+        results
+    }
+
+    /// Replaces the value of a key by one that was computed elsewhere, or removes the key, and logs that.
+    pub fn store(&mut self, key: &LockKey, value: Option<FetchedValue>) {
+        let hash = hash_key(&key.key);
+        self.will_change(key.db, hash, &key.key);
+        let db = self.keyspace.db_mut(key.db as usize);
+        let found = db.find(hash, &key.key);
+        match value {
+            None => {
+                if let Some(entry) = found {
+                    db.delete(entry, hash);
+                }
+                self.log_effect(key.db, [&b"DEL"[..], &key.key].into_iter());
+            }
+            Some(FetchedValue { value, expire_ms }) => {
+                let entry = match found {
+                    Some(entry) => db.replace(entry, hash, value, expire_ms),
+                    None => db.insert(hash, &key.key, value, expire_ms),
+                };
+                self.log_whole(key.db, &key.key, entry);
+            }
+        }
+        self.settle_touched();
+    }
+
+    /// Logs a key with its value and expiry as they are, whatever they were before.
+    pub(super) fn log_whole(&mut self, db: u16, key: &[u8], entry: crate::keyspace::EntryRef) {
+        let mut number = itoa::Buffer::new();
+        let mut at = itoa::Buffer::new();
+        let expire = self.keyspace.db(db as usize).expire_at(entry);
+        let value = self.copy_value(db, entry);
+        let bytes: &[u8] = match &value {
+            Value::Int(value) => number.format(*value).as_bytes(),
+            Value::Owned(bytes) => bytes,
+            Value::Str(bytes) => bytes,
+            Value::Object(object) => return self.log_object(db, key, object, expire),
+        };
+        match expire {
+            None => self.log_effect(db, [&b"SET"[..], key, bytes].into_iter()),
+            Some(expire) => {
+                let at = at.format(expire).as_bytes();
+                self.log_effect(db, [&b"SET"[..], key, bytes, b"PXAT", at].into_iter());
+            }
+        }
+    }
+
+    /// Empties one database, or all; nothing is logged.
+    pub fn flush(&mut self, db: Option<u16>) {
+        let range = db.map_or(0..self.keyspace.dbs().len() as u16, |db| db..db + 1);
+        for db in range {
+            let keys = self.keyspace.db(db as usize);
+            if !self.watches.is_empty() {
+                self.watches.changed_where(db, |key| keys.find(hash_key(key), key).is_some());
+            }
+            self.stats.dirty += keys.len() as u64;
+            let garbage = self.keyspace.db_mut(db as usize).clear();
+            self.garbage.push_back(garbage);
+        }
+    }
+
+    /// Exchanges two databases; nothing is logged.
+    pub fn swap(&mut self, a: u16, b: u16) {
+        if !self.watches.is_empty() {
+            let (first, second) = (self.keyspace.db(a as usize), self.keyspace.db(b as usize));
+            let there = |key: &[u8]| {
+                let hash = hash_key(key);
+                first.find(hash, key).is_some() || second.find(hash, key).is_some()
+            };
+            self.watches.changed_where(a, there);
+            self.watches.changed_where(b, there);
+        }
+        self.keyspace.swap(a as usize, b as usize);
+        self.stats.dirty += 1;
+    }
+
+    /// Everything that was written before depends on this LSN now: the next readers of any key wait for it.
+    pub fn depend_all_on(&mut self, lsn: u64) {
+        if self.journal.gates_writes() {
+            self.undurable.insert_all(lsn);
+        }
+    }
+}
