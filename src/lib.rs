@@ -3,4 +3,7 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+pub mod config;
+pub mod glob;
+pub mod limits;
 pub mod resp;
