@@ -4,3 +4,5 @@
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub mod resp;
+pub mod log;
+pub mod storage;
