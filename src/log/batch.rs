@@ -1,0 +1,192 @@
+//! The batch: records encoded in place, behind the room for their frame's header.
+
+use super::frame::{self, FrameHeader, HEAD_BYTES};
+use super::types::{Lsn, PlacedMark};
+use crate::storage::AlignedBuf;
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// Bytes that a record may take beyond its commands: SELECT, MULTI, EXEC, a mark line.
+pub(crate) const RECORD_BYTES_EXTRA: u64 = 27 + 15 + 14 + frame::MARK_BYTES as u64;
+
+/// Records that wait for their frame.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    buf: AlignedBuf,
+    trailer: Vec<u8>,
+    first_lsn: Lsn,
+    count: u32,
+    /// The database in which the first command runs.
+    entry_db: u16,
+    /// The database after the last command; `None` before the first.
+    db: Option<u16>,
+}
+
+/// A place in a batch to go back to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Savepoint {
+    len: usize,
+    entry_db: u16,
+    db: Option<u16>,
+}
+
+impl Batch {
+    pub(crate) fn new(mut buf: AlignedBuf, first_lsn: Lsn) -> Self {
+        buf.clear();
+        buf.resize(HEAD_BYTES, 0);
+        Batch { buf, trailer: Vec::new(), first_lsn, count: 0, entry_db: 0, db: None }
+    }
+
+    /// No record at all, not even one without effect.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes of its frame before padding.
+    #[inline]
+    pub(crate) fn content_bytes(&self) -> u64 {
+        (self.buf.len() + self.trailer.len()) as u64
+    }
+
+    /// Its first record.
+    pub(crate) fn first_lsn(&self) -> Lsn {
+        self.first_lsn
+    }
+
+    #[inline]
+    fn next_lsn(&self) -> Lsn {
+        self.first_lsn + self.count as u64
+    }
+
+    /// Ends the record whose commands were encoded last.
+    #[inline]
+    pub(crate) fn end_record(&mut self) -> Lsn {
+        let lsn = self.next_lsn();
+        self.count = self.count.checked_add(1).expect("a batch is sealed long before 2^32 records");
+        lsn
+    }
+
+    /// Names the record that [`Batch::end_record`] will end as part of a transaction.
+    pub(crate) fn mark(&mut self, mark: super::types::Mark, has_effect: bool) {
+        let lsn = self.next_lsn();
+        frame::write_mark(&mut self.trailer, &PlacedMark { lsn, mark, has_effect });
+    }
+
+    pub(crate) fn savepoint(&self) -> Savepoint {
+        Savepoint { len: self.buf.len(), entry_db: self.entry_db, db: self.db }
+    }
+
+    pub(crate) fn roll_back(&mut self, to: Savepoint) {
+        self.buf.truncate(to.len);
+        self.entry_db = to.entry_db;
+        self.db = to.db;
+    }
+
+    /// The commands that follow run in `db`.
+    #[inline]
+    pub(crate) fn select(&mut self, db: u16) {
+        match self.db {
+            Some(current) if current == db => {}
+            // What stands before the first command is decided at the seal: the segment may be another by then.
+            None => {
+                self.entry_db = db;
+                self.db = Some(db);
+            }
+            Some(_) => {
+                let mut digits = itoa::Buffer::new();
+                self.command([b"SELECT".as_slice(), digits.format(db).as_bytes()].into_iter());
+                self.db = Some(db);
+            }
+        }
+    }
+
+    pub(crate) fn multi(&mut self) {
+        self.buf.extend_from_slice(MULTI);
+    }
+
+    pub(crate) fn exec(&mut self) {
+        self.buf.extend_from_slice(EXEC);
+    }
+
+    pub(crate) fn encoded(&mut self, resp: &[u8]) {
+        self.buf.extend_from_slice(resp);
+    }
+
+    /// Encodes one command.
+    #[inline]
+    pub(crate) fn command<'w>(&mut self, words: impl ExactSizeIterator<Item = &'w [u8]>) {
+        self.length(b'*', words.len());
+        for word in words {
+            // One growth for a large value, not several.
+            self.buf.reserve(word.len() + 26);
+            self.length(b'$', word.len());
+            self.buf.extend_from_slice(word);
+            self.buf.extend_from_slice(b"\r\n");
+        }
+    }
+
+    #[inline]
+    fn length(&mut self, kind: u8, value: usize) {
+        if value < 10 {
+            self.buf.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']);
+        } else {
+            let mut digits = itoa::Buffer::new();
+            self.buf.push(kind);
+            self.buf.extend_from_slice(digits.format(value).as_bytes());
+            self.buf.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Appends trailer and padding and gives out buffer and header; `seal_into` completes it for its place.
+    pub(crate) fn finish(self, block_bytes: u32) -> Unsealed {
+        let Batch { mut buf, trailer, first_lsn, count, entry_db, db } = self;
+        let header = FrameHeader {
+            first_lsn,
+            count,
+            db: entry_db,
+            payload_bytes: (buf.len() - HEAD_BYTES) as u64,
+            trailer_bytes: trailer.len() as u32,
+            ..FrameHeader::default()
+        };
+        buf.extend_from_slice(&trailer);
+        let mut unsealed = Unsealed { buf, header, exit_db: db };
+        unsealed.pad(block_bytes);
+        unsealed
+    }
+}
+
+/// A frame that still has to learn its segment and its offset.
+#[derive(Debug)]
+pub(crate) struct Unsealed {
+    pub(crate) buf: AlignedBuf,
+    pub(crate) header: FrameHeader,
+    /// The database after it; `None` if it has no command.
+    pub(crate) exit_db: Option<u16>,
+}
+
+impl Unsealed {
+    fn pad(&mut self, block_bytes: u32) {
+        let content = self.header.content_bytes() as usize;
+        self.buf.truncate(content);
+        self.buf.resize(self.header.frame_bytes(block_bytes) as usize, 0);
+        frame::fill_padding(&mut self.buf[content..]);
+    }
+
+    /// Completes the header for `offset` of a segment whose database is `segment_db` so far.
+    pub(crate) fn seal_into(&mut self, segment: &super::segment::SegmentHeader, offset: u64, segment_db: u16) {
+        if self.buf.len() as u64 != self.header.frame_bytes(segment.block_bytes) {
+            self.pad(segment.block_bytes);
+        }
+        self.header.incarnation = segment.incarnation;
+        self.header.segment_id = segment.id;
+        let select = self.exit_db.is_some() && self.header.db != segment_db;
+        frame::seal(&mut self.buf, &self.header, select, segment.seed, offset);
+    }
+}
+
+/// Upper bound of the bytes that a command of these words takes in the log.
+pub fn encoded_bytes<'w>(words: impl ExactSizeIterator<Item = &'w [u8]>) -> u64 {
+    24 + words.map(|word| word.len() as u64 + 24).sum::<u64>()
+}

@@ -1,0 +1,323 @@
+//! One core's log: a state machine without I/O.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::log::batch::{Batch, Unsealed};
+use crate::log::cut::DurableCut;
+use crate::log::error::{Poisoned, Refusal};
+use crate::log::segment::{Segment, SegmentKind};
+use crate::log::types::{CoreSet, Lsn, Mark, SEGMENT_BYTES_MIN, SyncPolicy};
+use crate::storage::{AlignedBuf, BufferPool};
+
+mod admission;
+mod completion;
+mod sealing;
+mod transaction;
+
+pub use transaction::Transaction;
+
+/// What a core's log is made with.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// The core's number.
+    pub core: u16,
+    /// When frames count as written.
+    pub policy: SyncPolicy,
+    /// Size of ordinary segments in bytes, a multiple of 4096, at least [`SEGMENT_BYTES_MIN`].
+    pub segment_bytes: u64,
+    /// Frames written at the same time; 1 gives natural batching.
+    pub in_flight_max: usize,
+}
+
+/// Names an operation until its completion.
+pub type Token = u64;
+
+/// What the driver has to do.
+#[derive(Debug)]
+pub enum LogOp {
+    /// One write, past the page cache, of the whole buffer; with `RWF_DSYNC` if `dsync`.
+    Write(FrameWrite),
+    /// One `fdatasync`, submitted after the writes that came out of the outbox before it have completed.
+    Fdatasync {
+        /// Whose data.
+        segment: Arc<Segment>,
+        /// For [`CoreLog::on_complete`].
+        token: Token,
+    },
+    /// Have the keeper prepare a segment; answer with [`CoreLog::segment_ready`] or [`CoreLog::segment_failed`].
+    NeedSegment {
+        /// Size of the file at least.
+        bytes: u64,
+        /// For the segment's header.
+        first_lsn_min: Lsn,
+    },
+    /// A prepared segment that is not needed: the keeper may remove it.
+    Unused(Arc<Segment>),
+    /// A segment that ended; its last frame says so on the medium.
+    Retired(Arc<Segment>, SegmentEnd),
+}
+
+/// A frame on its way to the medium. The buffer goes back with the completion.
+#[derive(Debug)]
+pub struct FrameWrite {
+    /// Where to.
+    pub segment: Arc<Segment>,
+    /// Byte offset in the file, a multiple of the block.
+    pub offset: u64,
+    /// The frame; all of it is written.
+    pub buf: AlignedBuf,
+    /// Whether its bytes must be on the medium at completion.
+    pub dsync: bool,
+    /// For [`CoreLog::on_complete`].
+    pub token: Token,
+}
+
+/// Where the frames of a segment end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentEnd {
+    /// The segment's number.
+    pub seq: u64,
+    /// Byte offset behind the last frame.
+    pub offset: u64,
+    /// The core's last record so far.
+    pub last_lsn: Lsn,
+}
+
+/// Whether a write may run (rule W7).
+#[derive(Debug)]
+pub enum Admission {
+    /// There is room for it.
+    Ok,
+    /// Not now: ask again after the next completion or prepared segment.
+    WaitForSpace,
+    /// Refuse it with this reason.
+    Refuse(Refusal),
+}
+
+/// What a completion changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Completion {
+    /// Cores, this one perhaps among them, whose `durable_lsn` rose: release their replies, ring their bells.
+    pub advanced: CoreSet,
+    /// Cores that can't acknowledge all they ran: empty unless this completion failed. Call [`CoreLog::poison`] on them.
+    pub poisoned: CoreSet,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FrameState {
+    Writing,
+    /// In the device's cache.
+    Cached,
+    Durable,
+}
+
+#[derive(Debug)]
+struct Flight {
+    token: Token,
+    last_lsn: Lsn,
+    offset: u64,
+    state: FrameState,
+    dsync: bool,
+    header: crate::log::frame::FrameHeader,
+    exit_db: Option<u16>,
+}
+
+#[derive(Debug)]
+struct Sync {
+    token: Token,
+    /// Frames up to this token were complete when it was submitted (rule W6).
+    covers: Token,
+    segment: Arc<Segment>,
+}
+
+/// One core's log. It never does I/O: what is to be done comes out of [`CoreLog::next_op`], what happened goes into
+/// [`CoreLog::on_complete`].
+#[derive(Debug)]
+pub struct CoreLog {
+    config: LogConfig,
+    cut: Arc<DurableCut>,
+    segment: Arc<Segment>,
+    offset: u64,
+    segment_db: u16,
+    /// A write of this segment failed for space: the next frame supersedes what it may have left.
+    segment_dead: bool,
+    next: VecDeque<Arc<Segment>>,
+    requested: bool,
+    no_space: Option<String>,
+    batch: Batch,
+    relocating: Option<Unsealed>,
+    reserved_bytes: u64,
+    flights: VecDeque<Flight>,
+    sync: Option<Sync>,
+    /// Where the log goes on once the closing frame, which is being written or synced, is on the medium.
+    closing: Option<Arc<Segment>>,
+    next_lsn: Lsn,
+    written_lsn: Lsn,
+    logged_durable_lsn: Lsn,
+    marks_unresolved: bool,
+    last_token: Token,
+    last_time_ms: u64,
+    poisoned: Option<Poisoned>,
+    pool: BufferPool,
+    outbox: VecDeque<LogOp>,
+}
+
+impl CoreLog {
+    /// The log of a new incarnation, writing to `segment`, which the keeper has prepared; asks for the next at once.
+    pub fn new(config: LogConfig, segment: Segment, cut: Arc<DurableCut>) -> Self {
+        assert!(config.segment_bytes >= SEGMENT_BYTES_MIN && config.segment_bytes.is_multiple_of(4096));
+        assert!(config.in_flight_max >= 1);
+        assert!(segment.header.core == config.core && segment.header.kind == SegmentKind::Ordinary);
+        let mut pool = BufferPool::default();
+        let mut log = CoreLog {
+            cut,
+            offset: segment.header.data_start(),
+            segment: Arc::new(segment),
+            segment_db: 0,
+            segment_dead: false,
+            next: VecDeque::new(),
+            requested: false,
+            no_space: None,
+            batch: Batch::new(pool.take(), 1),
+            relocating: None,
+            reserved_bytes: 0,
+            flights: VecDeque::new(),
+            sync: None,
+            closing: None,
+            next_lsn: 1,
+            written_lsn: 0,
+            logged_durable_lsn: 0,
+            marks_unresolved: false,
+            last_token: 0,
+            last_time_ms: 0,
+            poisoned: None,
+            pool,
+            outbox: VecDeque::new(),
+            config,
+        };
+        log.request_segment(0);
+        log
+    }
+
+    // ---- appending ----
+
+    /// Logs one effect in database `db`. Never fails: room was admitted before the command ran, and what can't be written is
+    /// never acknowledged.
+    #[inline]
+    pub fn append<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) -> Lsn {
+        self.batch.select(db);
+        self.batch.command(words);
+        self.end_record()
+    }
+
+    /// As [`CoreLog::append`] for this core's part of a multi-core write.
+    pub fn append_marked<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>, mark: Mark) -> Lsn {
+        self.batch.select(db);
+        self.batch.command(words);
+        self.place_mark(mark, true);
+        self.end_record()
+    }
+
+    /// Logs a mark without an effect: this core took part in a multi-core write and changed nothing (rule X2).
+    pub fn append_mark(&mut self, mark: Mark) -> Lsn {
+        self.place_mark(mark, false);
+        self.end_record()
+    }
+
+    /// Begins a record of several effects, which will lie in one frame between MULTI and EXEC.
+    pub fn transaction(&mut self) -> Transaction<'_> {
+        Transaction { savepoint: self.batch.savepoint(), effects: 0, finished: false, log: self }
+    }
+
+    fn place_mark(&mut self, mark: Mark, has_effect: bool) {
+        self.batch.mark(mark, has_effect);
+        self.cut.logged(self.config.core, self.next_lsn, mark, self.written_lsn);
+        self.marks_unresolved = true;
+    }
+
+    #[inline]
+    fn end_record(&mut self) -> Lsn {
+        let lsn = self.batch.end_record();
+        debug_assert_eq!(lsn, self.next_lsn);
+        self.next_lsn += 1;
+        lsn
+    }
+
+    // ---- state ----
+
+    /// The core's number.
+    pub fn core(&self) -> u16 {
+        self.config.core
+    }
+
+    /// The newest record; 0 before the first.
+    #[inline]
+    pub fn last_lsn(&self) -> Lsn {
+        self.next_lsn - 1
+    }
+
+    /// Everything up to here is on the medium.
+    pub fn written_lsn(&self) -> Lsn {
+        self.written_lsn
+    }
+
+    /// Everything up to here may be acknowledged: on the medium, with all that it depends on (rule X1).
+    #[inline]
+    pub fn durable_lsn(&self) -> Lsn {
+        self.cut.durable_lsn(self.config.core)
+    }
+
+    /// Whether everything logged is durable and nothing is under way: what a rendezvous waits for.
+    pub fn is_drained(&self) -> bool {
+        self.batch.is_empty()
+            && self.relocating.is_none()
+            && self.flights.is_empty()
+            && self.sync.is_none()
+            && self.closing.is_none()
+            && self.durable_lsn() == self.last_lsn()
+    }
+
+    /// Why the log takes no more writes, if so.
+    pub fn poisoned(&self) -> Option<&Poisoned> {
+        self.poisoned.as_ref()
+    }
+
+    /// Another core's failure reached this one over a shared mark (rule F1), or the server gives the log up.
+    pub fn poison(&mut self, reason: Poisoned) {
+        self.poisoned.get_or_insert(reason);
+    }
+
+    /// The segment being written.
+    pub fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    // ---- generations ----
+
+    /// Where the log ends. It must be drained; what follows goes to a new generation ([`CoreLog::enter_generation`]).
+    pub fn end(&self) -> SegmentEnd {
+        assert!(self.is_drained() && self.poisoned.is_none(), "a generation ends when all its records are durable");
+        SegmentEnd { seq: self.segment.header.seq, offset: self.offset, last_lsn: self.last_lsn() }
+    }
+
+    /// Goes on in the segment of a new generation, after a barrier or the cut of a rewrite. Prepared segments of the old one are
+    /// dropped; the keeper has dropped them too.
+    pub fn enter_generation(&mut self, segment: Segment) {
+        assert!(self.is_drained(), "a generation ends when all its records are durable");
+        assert!(segment.header.generation > self.segment.header.generation && segment.header.core == self.config.core);
+        assert!(segment.header.first_lsn_min == self.next_lsn, "the log goes on where it ended");
+        self.next.clear();
+        self.requested = false;
+        self.no_space = None;
+        self.logged_durable_lsn = self.durable_lsn();
+        self.enter(Arc::new(segment));
+    }
+}
+
+impl Batch {
+    fn fresh(pool: &mut BufferPool, first_lsn: Lsn) -> Batch {
+        Batch::new(pool.take(), first_lsn)
+    }
+}

@@ -1,0 +1,440 @@
+//! The keeper of segments: the only one who changes the log's directory while the server runs.
+//!
+//! It prepares segments and switches the manifest, one edit after another, each applied to the current manifest. The order is
+//! always: file synced, directory synced, manifest written aside and synced, renamed, directory synced (rule S1). Only then is
+//! a segment handed out (rule W1). It blocks on the disk: in production it runs in a thread of its own.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::batch::Batch;
+use super::core::SegmentEnd;
+use super::directory::{Directory, FIRST_LSN, Incarnation};
+use super::error::KeeperError;
+use super::frame::{FLAG_CLOSES, padded_bytes};
+use super::manifest::{Entry, Manifest, Role, SegmentEntry};
+use super::segment::{LINE_BYTES, Segment, SegmentHeader, SegmentKind};
+use super::types::Lsn;
+use crate::storage::{AlignedBuf, File, Open, write_all_at};
+
+/// Filler is written in pieces of this many bytes.
+const FILL_BYTES: usize = 1 << 20;
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Keeper {
+    dir: Directory,
+    incarnation: Incarnation,
+    manifest: Manifest,
+    generation: u64,
+    next_seq: u64,
+    entropy: u64,
+    poisoned: Option<String>,
+    rewrite: Option<Rewrite>,
+    /// Keeps other servers out of the data directory.
+    _lock: Arc<dyn File>,
+}
+
+/// A rewrite between its two switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Everything up to this generation goes into the new base.
+    cut_generation: u64,
+    /// Number of the new base.
+    base_seq: u64,
+}
+
+/// Effects on whole databases, each with the database it runs in.
+pub type BarrierEffects<'e> = [(u16, Vec<&'e [u8]>)];
+
+/// What a new segment is to be.
+struct Wanted<'w> {
+    kind: SegmentKind,
+    core: u16,
+    generation: u64,
+    bytes: u64,
+    first_lsn_min: Lsn,
+    /// Written as its only frame.
+    effects: Option<&'w BarrierEffects<'w>>,
+}
+
+impl Keeper {
+    /// Starts a new incarnation on a manifest that recovery has brought in order: one segment for each core, one switch.
+    /// `generation` and `next_seq` must be above everything in the directory.
+    pub(crate) fn start(
+        dir: Directory,
+        incarnation: Incarnation,
+        manifest: Manifest,
+        (generation, next_seq): (u64, u64),
+        lock: Arc<dyn File>,
+        now_ms: u64,
+    ) -> Result<(Keeper, Vec<Segment>), KeeperError> {
+        assert!(incarnation.cores >= 1 && incarnation.cores as usize <= super::CORES_MAX);
+        let entropy = incarnation.entropy ^ incarnation.id;
+        let (poisoned, rewrite) = (None, None);
+        let mut keeper =
+            Keeper { dir, incarnation, manifest, generation, next_seq, entropy, poisoned, rewrite, _lock: lock };
+        let lsns = vec![FIRST_LSN; incarnation.cores as usize];
+        let segments = keeper.create_generation(generation, &lsns, now_ms)?;
+        let mut manifest = keeper.manifest.clone();
+        manifest.entries.extend(segments.iter().map(entry));
+        keeper.switch_or_remove(manifest, &segments)?;
+        Ok((keeper, segments))
+    }
+
+    /// The manifest in force.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Where its files lie.
+    pub fn directory(&self) -> &Directory {
+        &self.dir
+    }
+
+    /// The generation that ordinary segments belong to now.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Makes a segment of at least `bytes` for `core`. On an error nothing is left behind, or the keeper is poisoned.
+    pub fn prepare_segment(
+        &mut self,
+        core: u16,
+        bytes: u64,
+        first_lsn_min: Lsn,
+        now_ms: u64,
+    ) -> Result<Segment, KeeperError> {
+        self.check()?;
+        let (kind, generation) = (SegmentKind::Ordinary, self.generation);
+        let wanted = Wanted { kind, core, generation, bytes, first_lsn_min, effects: None };
+        let segments = [self.create(&wanted, now_ms)?];
+        self.sync_dir_or_remove(&segments)?;
+        let mut manifest = self.manifest.clone();
+        manifest.entries.push(entry(&segments[0]));
+        self.switch_or_remove(manifest, &segments)?;
+        let [segment] = segments;
+        Ok(segment)
+    }
+
+    /// Gives back a segment that was never written to.
+    pub fn remove_unused(&mut self, segment: &Segment) -> Result<(), KeeperError> {
+        self.check()?;
+        let mut manifest = self.manifest.clone();
+        manifest.entries.retain(|entry| entry.name != segment.name);
+        if manifest.entries.len() != self.manifest.entries.len() {
+            self.switch(manifest)?;
+            self.remove(&self.dir.file(&segment.name));
+        }
+        Ok(())
+    }
+
+    /// Puts effects on whole databases between two generations (rule X6): `ends` says where each core's log ended; all of it is
+    /// durable. Returns the segments in which the cores go on, one each. When it returns the barrier is durable; on an error
+    /// it has not happened, or the keeper is poisoned.
+    pub fn barrier(
+        &mut self,
+        effects: &BarrierEffects<'_>,
+        discards_history: bool,
+        ends: &[SegmentEnd],
+        now_ms: u64,
+    ) -> Result<Vec<Segment>, KeeperError> {
+        self.check()?;
+        let bytes = 0;
+        let (kind, generation) = (SegmentKind::Barrier, self.generation + 1);
+        let wanted = Wanted { kind, core: 0, generation, bytes, first_lsn_min: FIRST_LSN, effects: Some(effects) };
+        let barrier = self.create(&wanted, now_ms)?;
+        let segments = self.next_generation(generation + 1, Some(barrier), ends, now_ms)?;
+        if discards_history {
+            self.rewrite = None;
+        }
+        Ok(segments)
+    }
+
+    /// The first switch of a rewrite (rule S1): the cut. Old base, old segments and the new ones that this returns.
+    pub fn rewrite_begin(
+        &mut self,
+        ends: &[SegmentEnd],
+        now_ms: u64,
+    ) -> Result<(Rewrite, Vec<Segment>), KeeperError> {
+        self.check()?;
+        if self.rewrite.is_some() {
+            return Err(KeeperError::RewriteRunning);
+        }
+        let cut_generation = self.generation;
+        let base_seq = self.manifest.base().map_or(0, |base| base.seq) + 1;
+        let segments = self.next_generation(cut_generation + 1, None, ends, now_ms)?;
+        let rewrite = Rewrite { cut_generation, base_seq };
+        self.rewrite = Some(rewrite);
+        Ok((rewrite, segments))
+    }
+
+    /// Name of the base that a rewrite writes into the log's directory.
+    pub fn rewrite_base_name(&self, rewrite: Rewrite) -> String {
+        self.dir.base_name(rewrite.base_seq)
+    }
+
+    /// The second switch: the new base, whose file is written and synced, and every segment since the cut.
+    pub fn rewrite_end(&mut self, rewrite: Rewrite) -> Result<(), KeeperError> {
+        self.check()?;
+        if self.rewrite != Some(rewrite) {
+            return Err(KeeperError::RewriteAborted);
+        }
+        let path = self.dir.path();
+        self.dir.fs.sync_dir(&path).map_err(|error| KeeperError::Io { action: "sync", path, error })?;
+        let name = self.rewrite_base_name(rewrite);
+        let base = Entry { name, seq: rewrite.base_seq, role: Role::Base, segment: None };
+        let (kept, dropped): (Vec<_>, Vec<_>) = self.manifest.entries.iter().cloned().partition(|entry| {
+            entry.segment.is_some_and(|segment| segment.generation > rewrite.cut_generation)
+        });
+        let entries = std::iter::once(base).chain(kept).collect();
+        self.switch(Manifest { entries, edit: self.manifest.edit })?;
+        self.rewrite = None;
+        dropped.iter().for_each(|entry| self.remove(&self.dir.file(&entry.name)));
+        Ok(())
+    }
+
+    /// Gives a rewrite up. The log goes on as it is.
+    pub fn rewrite_abort(&mut self, rewrite: Rewrite) {
+        self.rewrite.take_if(|running| *running == rewrite);
+    }
+
+    fn check(&self) -> Result<(), KeeperError> {
+        self.poisoned.clone().map_or(Ok(()), |reason| Err(KeeperError::Poisoned(reason)))
+    }
+
+    /// Ends the current generation at `ends` and begins `generation`, with one switch.
+    fn next_generation(
+        &mut self,
+        generation: u64,
+        barrier: Option<Segment>,
+        ends: &[SegmentEnd],
+        now_ms: u64,
+    ) -> Result<Vec<Segment>, KeeperError> {
+        assert_eq!(ends.len(), self.incarnation.cores as usize, "every core ends its segment");
+        let lsns: Vec<_> = ends.iter().map(|end| end.last_lsn + 1).collect();
+        let created = self.create_generation(generation, &lsns, now_ms);
+        let segments = match (created, &barrier) {
+            (Ok(segments), _) => segments,
+            (Err(error), barrier) => {
+                barrier.iter().for_each(|barrier| self.remove(&self.dir.file(&barrier.name)));
+                return Err(error);
+            }
+        };
+        let mut manifest = self.manifest.clone();
+        let mut unused = Vec::new();
+        manifest.entries.retain_mut(|entry| match &mut entry.segment {
+            Some(segment) if segment.generation == self.generation => {
+                let end = &ends[segment.core as usize];
+                if entry.seq == end.seq {
+                    segment.end = Some((end.offset, end.last_lsn));
+                }
+                // Prepared and never used: the new generation has segments of its own.
+                let used = entry.seq <= end.seq;
+                if !used {
+                    unused.push(self.dir.file(&entry.name));
+                }
+                used
+            }
+            _ => true,
+        });
+        let created: Vec<&Segment> = barrier.iter().chain(&segments).collect();
+        manifest.entries.extend(created.iter().map(|segment| entry(segment)));
+        if let Err(error) = self.switch(manifest) {
+            if self.poisoned.is_none() {
+                created.iter().for_each(|segment| self.remove(&self.dir.file(&segment.name)));
+            }
+            return Err(error);
+        }
+        self.generation = generation;
+        unused.iter().for_each(|path| self.remove(path));
+        Ok(segments)
+    }
+
+    fn create_generation(
+        &mut self,
+        generation: u64,
+        first_lsns: &[Lsn],
+        now_ms: u64,
+    ) -> Result<Vec<Segment>, KeeperError> {
+        let mut segments = Vec::new();
+        for (core, &first_lsn_min) in first_lsns.iter().enumerate() {
+            let (kind, core, bytes) = (SegmentKind::Ordinary, core as u16, self.incarnation.segment_bytes);
+            let wanted = Wanted { kind, core, generation, bytes, first_lsn_min, effects: None };
+            match self.create(&wanted, now_ms) {
+                Ok(segment) => segments.push(segment),
+                Err(error) => {
+                    segments.iter().for_each(|segment| self.remove(&self.dir.file(&segment.name)));
+                    return Err(error);
+                }
+            }
+        }
+        self.sync_dir_or_remove(&segments)?;
+        Ok(segments)
+    }
+
+    /// Makes, locks, fills and syncs a file.
+    fn create(&mut self, wanted: &Wanted<'_>, now_ms: u64) -> Result<Segment, KeeperError> {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        let name = self.dir.incr_name(seq);
+        let path = self.dir.file(&name);
+        let failed = |error| KeeperError::Io { action: "prepare", path: path.clone(), error };
+        let file = self.dir.fs.open(&path, Open::CreateDirect).map_err(failed)?;
+        let result = self.fill(&*file, wanted, seq, now_ms);
+        match result {
+            Ok(header) => Ok(Segment { header, name, file }),
+            Err(error) => {
+                self.remove(&path);
+                Err(failed(error))
+            }
+        }
+    }
+
+    fn fill(
+        &mut self,
+        file: &dyn File,
+        wanted: &Wanted<'_>,
+        seq: u64,
+        now_ms: u64,
+    ) -> io::Result<SegmentHeader> {
+        if !file.lock(std::time::Duration::ZERO)? {
+            return Err(io::Error::from(io::ErrorKind::WouldBlock));
+        }
+        let block_bytes = file.block_bytes();
+        let mut header = SegmentHeader {
+            kind: wanted.kind,
+            core: wanted.core,
+            cores: self.incarnation.cores,
+            incarnation: self.incarnation.id,
+            generation: wanted.generation,
+            seq,
+            id: self.random(),
+            seed: self.random(),
+            size_bytes: wanted.bytes.next_multiple_of(4096),
+            block_bytes,
+            first_lsn_min: wanted.first_lsn_min,
+            created_ms: now_ms,
+        };
+        let frame = wanted.effects.map(|effects| barrier_frame(effects, block_bytes, now_ms));
+        if let Some(frame) = &frame {
+            let closing = padded_bytes(super::HEAD_BYTES as u64, block_bytes);
+            header.size_bytes = (header.data_start() + frame.buf.len() as u64 + closing).next_multiple_of(4096);
+        }
+        let mut piece = AlignedBuf::with_capacity(FILL_BYTES.min(header.size_bytes as usize));
+        let mut offset = 0;
+        while offset < header.size_bytes {
+            let len = (header.size_bytes - offset).min(FILL_BYTES as u64);
+            piece.resize(len as usize, 0);
+            header.fill(&mut piece, offset);
+            if offset == 0 {
+                piece[..LINE_BYTES].copy_from_slice(&header.encode());
+            }
+            write_all_at(file, &piece, offset)?;
+            offset += len;
+        }
+        if let Some(mut frame) = frame {
+            let start = header.data_start();
+            frame.seal_into(&header, start, 0);
+            write_all_at(file, &frame.buf, start)?;
+        }
+        file.sync_all()?;
+        Ok(header)
+    }
+
+    fn random(&mut self) -> u64 {
+        self.entropy = self.entropy.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.entropy ^ (self.entropy >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn sync_dir_or_remove(&self, segments: &[Segment]) -> Result<(), KeeperError> {
+        let path = self.dir.path();
+        self.dir.fs.sync_dir(&path).map_err(|error| {
+            segments.iter().for_each(|segment| self.remove(&self.dir.file(&segment.name)));
+            KeeperError::Io { action: "sync", path, error }
+        })
+    }
+
+    fn switch_or_remove(&mut self, manifest: Manifest, segments: &[Segment]) -> Result<(), KeeperError> {
+        let result = self.switch(manifest);
+        if result.is_err() && self.poisoned.is_none() {
+            segments.iter().for_each(|segment| self.remove(&self.dir.file(&segment.name)));
+        }
+        result
+    }
+
+    fn switch(&mut self, mut manifest: Manifest) -> Result<(), KeeperError> {
+        manifest.edit = self.manifest.edit + 1;
+        match switch_manifest(&self.dir, &manifest) {
+            Ok(()) => {
+                self.manifest = manifest;
+                Ok(())
+            }
+            Err(SwitchError::Before(error)) => Err(error),
+            Err(SwitchError::During(error)) => {
+                self.poisoned = Some(error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes a file that no manifest names. If that fails it is an orphan, which the next start removes.
+    fn remove(&self, path: &Path) {
+        let _ = self.dir.fs.unlink(path);
+    }
+}
+
+fn entry(segment: &Segment) -> Entry {
+    let SegmentHeader { core, generation, id, seq, .. } = segment.header;
+    let segment_entry = SegmentEntry { core, generation, id, end: None };
+    Entry { name: segment.name.clone(), seq, role: Role::Incr, segment: Some(segment_entry) }
+}
+
+/// The one frame of a barrier segment: one record, so that several effects are a transaction.
+fn barrier_frame(effects: &BarrierEffects<'_>, block_bytes: u32, now_ms: u64) -> super::batch::Unsealed {
+    let mut batch = Batch::new(AlignedBuf::with_capacity(4096), FIRST_LSN);
+    for (index, (db, words)) in effects.iter().enumerate() {
+        batch.select(*db);
+        if index == 0 && effects.len() > 1 {
+            batch.multi();
+        }
+        batch.command(words.iter().copied());
+    }
+    if effects.len() > 1 {
+        batch.exec();
+    }
+    batch.end_record();
+    let mut frame = batch.finish(block_bytes);
+    frame.header.flags = FLAG_CLOSES;
+    frame.header.time_ms = now_ms;
+    frame
+}
+
+/// How far a failed switch got.
+pub(crate) enum SwitchError {
+    /// The old manifest is in force.
+    Before(KeeperError),
+    /// Either may be.
+    During(KeeperError),
+}
+
+/// Makes `manifest` the durable one.
+pub(crate) fn switch_manifest(dir: &Directory, manifest: &Manifest) -> Result<(), SwitchError> {
+    let aside: PathBuf = dir.manifest_aside();
+    let target = dir.manifest();
+    let failed = |action, path: &Path, error| KeeperError::Io { action, path: path.to_path_buf(), error };
+    let write_aside = || {
+        if dir.fs.exists(&aside)? {
+            dir.fs.unlink(&aside)?;
+        }
+        let file = dir.fs.open(&aside, Open::Create)?;
+        write_all_at(&*file, &manifest.encode(), 0)?;
+        file.sync_all()
+    };
+    write_aside().map_err(|error| SwitchError::Before(failed("write", &aside, error)))?;
+    dir.fs.rename(&aside, &target).map_err(|error| SwitchError::During(failed("rename", &target, error)))?;
+    dir.fs.sync_dir(&dir.path()).map_err(|error| SwitchError::During(failed("sync", &dir.path(), error)))
+}

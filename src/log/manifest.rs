@@ -1,0 +1,343 @@
+//! The manifest: which files make up the log, in the text format of Redis 7 with additions that it skips.
+//!
+//! ```text
+//! file "appendonly.aof.1.base.rdb" seq 1 type b
+//! file "appendonly.aof.4.incr.aof" seq 4 type i core 0 gen 3 id 0123456789abcdef end 8192 lsn 17
+//! #basalt-manifest v=0001 edit=000000000000000c crc=0123456789abcdef
+//! ```
+//!
+//! Redis and Valkey ignore keys that they do not know and lines that begin with `#`; when they rewrite the manifest, both are
+//! gone, and it is taken as theirs. With additions but without a right last line it is refused (rule S2).
+
+use std::fmt::Write as _;
+
+use crc64fast::Digest;
+
+use super::hex;
+use super::segment::FORMAT_VERSION;
+use super::types::Lsn;
+
+/// Longest manifest that is read, in bytes.
+pub const MANIFEST_BYTES_MAX: u64 = 64 << 20;
+
+const LAST_LINE: &str = "#basalt-manifest ";
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The state that the log starts from.
+    Base,
+    /// A part of the log.
+    Incr,
+    /// Replaced by a rewrite of Redis; to be deleted.
+    History,
+}
+
+/// What the manifest says of a segment that Basalt wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentEntry {
+    /// Its core.
+    pub core: u16,
+    /// Its generation.
+    pub generation: u64,
+    /// Its random id.
+    pub id: u64,
+    /// Once it can't grow any more: offset behind its last frame, and the last record.
+    pub end: Option<(u64, Lsn)>,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// File name in the log's directory.
+    pub name: String,
+    /// Number; rises over all incremental files.
+    pub seq: u64,
+    /// What the file is for.
+    pub role: Role,
+    /// What Basalt adds.
+    pub segment: Option<SegmentEntry>,
+}
+
+/// The whole manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// All files in order: base, history, incremental.
+    pub entries: Vec<Entry>,
+    /// Counts the switches; 0 if Redis or Valkey wrote it.
+    pub edit: u64,
+}
+
+/// Why a manifest can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestFault {
+    /// A line is not what it should be.
+    #[error("line {line}: {what}")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The checksum is wrong.
+    #[error("the checksum in its last line does not match: it is damaged or was edited by hand")]
+    Checksum,
+    /// Basalt wrote it, but its last line is missing.
+    #[error("the last line, which holds the checksum, is missing: it was cut short or edited by hand")]
+    NoChecksum,
+    /// A newer Basalt wrote it.
+    #[error("it has format version {0}, newer than this program knows")]
+    Newer(u16),
+    /// It names no file at all.
+    #[error("it is empty")]
+    Empty,
+}
+
+impl Manifest {
+    /// The base, if there is one.
+    pub fn base(&self) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.role == Role::Base)
+    }
+
+    /// The incremental files in order.
+    pub fn incrs(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.role == Role::Incr)
+    }
+
+    /// The highest number of an incremental file, 0 without one.
+    pub fn seq_max(&self) -> u64 {
+        self.incrs().map(|entry| entry.seq).max().unwrap_or(0)
+    }
+
+    /// The text, with the last line.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut text = String::new();
+        for entry in &self.entries {
+            let kind = match entry.role {
+                Role::Base => 'b',
+                Role::Incr => 'i',
+                Role::History => 'h',
+            };
+            // Writing to a string can't fail.
+            let _ = write!(text, "file {} seq {} type {kind}", quote(&entry.name), entry.seq);
+            if let Some(segment) = &entry.segment {
+                let SegmentEntry { core, generation, id, end } = segment;
+                let _ = write!(text, " core {core} gen {generation} id {id:016x}");
+                if let Some((offset, lsn)) = end {
+                    let _ = write!(text, " end {offset} lsn {lsn}");
+                }
+            }
+            text.push('\n');
+        }
+        let _ = write!(text, "{LAST_LINE}v={FORMAT_VERSION:04x} edit={:016x} crc=", self.edit);
+        let crc = crc(text.as_bytes());
+        let _ = writeln!(text, "{crc:016x}");
+        text.into_bytes()
+    }
+
+    /// Reads a manifest of Basalt, Redis or Valkey.
+    pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestFault> {
+        let mut manifest = Manifest::default();
+        let mut comments = false;
+        let mut sealed = false;
+        let mut seq_before = 0;
+        let mut start = 0;
+        for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            let fault = |what| ManifestFault::Line { line: index + 1, what };
+            if sealed {
+                return Err(fault("there is something behind the checksum"));
+            }
+            if line.starts_with(LAST_LINE.as_bytes()) {
+                manifest.edit = read_last_line(bytes, start, line)?;
+                sealed = true;
+            } else if line.starts_with(b"#") {
+                comments = true;
+            } else {
+                let entry = read_entry(line).map_err(fault)?;
+                if entry.role == Role::Base && manifest.base().is_some() {
+                    return Err(fault("a second base file"));
+                }
+                if entry.role == Role::Incr {
+                    if entry.seq <= seq_before {
+                        return Err(fault("sequence numbers of incremental files must rise"));
+                    }
+                    seq_before = entry.seq;
+                }
+                if manifest.entries.iter().any(|other| other.name == entry.name) {
+                    return Err(fault("a file is named twice"));
+                }
+                manifest.entries.push(entry);
+            }
+            start += line.len();
+        }
+        if bytes.is_empty() {
+            return Err(ManifestFault::Empty);
+        }
+        let ours = manifest.entries.iter().any(|entry| entry.segment.is_some());
+        if !sealed && (ours || comments && bytes.windows(7).any(|word| word == b"basalt-")) {
+            return Err(ManifestFault::NoChecksum);
+        }
+        Ok(manifest)
+    }
+}
+
+fn crc(bytes: &[u8]) -> u64 {
+    let mut digest = Digest::new();
+    digest.write(bytes);
+    digest.sum64()
+}
+
+fn read_last_line(bytes: &[u8], start: usize, line: &[u8]) -> Result<u64, ManifestFault> {
+    // "#basalt-manifest v=0001 edit=0123456789abcdef crc=0123456789abcdef\n"
+    const CRC_AT: usize = 50;
+    let whole = line.len() == CRC_AT + 17 && line.ends_with(b"\n");
+    let claimed = if whole { hex::read_u64(&line[CRC_AT..CRC_AT + 16]) } else { None };
+    if claimed != Some(crc(&bytes[..start + CRC_AT.min(line.len())])) {
+        return Err(ManifestFault::Checksum);
+    }
+    match (hex::read_u64(&line[19..23]), hex::read_u64(&line[29..45])) {
+        (Some(version), _) if version != FORMAT_VERSION as u64 => Err(ManifestFault::Newer(version as u16)),
+        (Some(_), Some(edit)) => Ok(edit),
+        _ => Err(ManifestFault::Checksum),
+    }
+}
+
+fn read_entry(line: &[u8]) -> Result<Entry, &'static str> {
+    let line = std::str::from_utf8(line).map_err(|_| "not UTF-8")?;
+    let Some(line) = line.strip_suffix('\n') else { return Err("the line end is missing: the file was cut short") };
+    let words = split_words(line.trim_matches([' ', '\t', '\r'])).ok_or("unbalanced quotes")?;
+    if words.len() < 6 || !words.len().is_multiple_of(2) {
+        return Err("not a list of keys and values");
+    }
+    let value = |key: &str| {
+        let mut pairs = words.chunks_exact(2);
+        pairs.find(|pair| pair[0].eq_ignore_ascii_case(key)).map(|pair| pair[1].as_str())
+    };
+    let number = |key: &str| value(key).map(|text| text.parse::<u64>().map_err(|_| "a number is malformed")).transpose();
+    let name = value("file").filter(|name| !name.is_empty()).ok_or("no file name")?;
+    if name.contains('/') || name == ".." || name == "." {
+        return Err("a file name must not be a path");
+    }
+    let role = match value("type") {
+        Some("b") => Role::Base,
+        Some("i") => Role::Incr,
+        Some("h") => Role::History,
+        _ => return Err("unknown file type"),
+    };
+    let segment = match (number("core")?, number("gen")?, value("id")) {
+        (Some(core), Some(generation), Some(id)) => Some(SegmentEntry {
+            core: core.try_into().map_err(|_| "a number is malformed")?,
+            generation,
+            id: hex::read_u64(id.as_bytes()).ok_or("a number is malformed")?,
+            end: number("end")?.zip(number("lsn")?),
+        }),
+        _ => None,
+    };
+    let seq = number("seq")?.filter(|&seq| seq > 0).ok_or("no sequence number")?;
+    Ok(Entry { name: name.to_string(), seq, role, segment })
+}
+
+fn quote(name: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in name.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Splits as Redis does: blanks separate, single and double quotes enclose, the latter with escapes.
+fn split_words(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = line.chars().peekable();
+    loop {
+        while rest.next_if(|c| c.is_ascii_whitespace()).is_some() {}
+        let Some(&first) = rest.peek() else { return Some(words) };
+        let mut word = Vec::new();
+        let mut push = |word: &mut Vec<u8>, c: char| word.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        if first == '"' || first == '\'' {
+            rest.next();
+            loop {
+                match rest.next()? {
+                    c if c == first => break,
+                    '\\' if first == '"' => match rest.next()? {
+                        'n' => word.push(b'\n'),
+                        'r' => word.push(b'\r'),
+                        't' => word.push(b'\t'),
+                        'b' => word.push(8),
+                        'a' => word.push(7),
+                        'x' => {
+                            let digits = [rest.next()?.to_digit(16)?, rest.next()?.to_digit(16)?];
+                            word.push((digits[0] << 4 | digits[1]) as u8);
+                        }
+                        c => push(&mut word, c),
+                    },
+                    '\\' if rest.peek() == Some(&'\'') => {
+                        rest.next();
+                        word.push(b'\'');
+                    }
+                    c => push(&mut word, c),
+                }
+            }
+            if rest.peek().is_some_and(|c| !c.is_ascii_whitespace()) {
+                return None;
+            }
+        } else {
+            while let Some(c) = rest.next_if(|c| !c.is_ascii_whitespace()) {
+                push(&mut word, c);
+            }
+        }
+        words.push(String::from_utf8(word).ok()?);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let entry = |name: &str, seq, role, segment| Entry { name: name.to_string(), seq, role, segment };
+        let segment = SegmentEntry { core: 3, generation: 9, id: 0xab, end: Some((8192, 17)) };
+        Manifest {
+            entries: vec![
+                entry("a \"b\".1.base.rdb", 1, Role::Base, None),
+                entry("a.4.incr.aof", 4, Role::Incr, Some(segment)),
+                entry("a.5.incr.aof", 5, Role::Incr, Some(SegmentEntry { end: None, ..segment })),
+            ],
+            edit: 12,
+        }
+    }
+
+    #[test]
+    fn s2_every_flipped_bit_and_every_truncation_is_refused() {
+        let bytes = manifest().encode();
+        assert_eq!(Manifest::decode(&bytes), Ok(manifest()));
+        for bit in 0..bytes.len() * 8 {
+            let mut rotten = bytes.clone();
+            rotten[bit / 8] ^= 1 << (bit % 8);
+            assert!(Manifest::decode(&rotten).is_err(), "bit {bit}");
+        }
+        for len in 0..bytes.len() {
+            assert!(Manifest::decode(&bytes[..len]).is_err(), "length {len}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_redis_is_read() {
+        let text = b"file appendonly.aof.1.base.rdb seq 1 type b\nfile 'x y' seq 2 type i startoffset 0\n";
+        let manifest = Manifest::decode(text).unwrap();
+        assert_eq!((manifest.edit, manifest.entries[1].name.as_str()), (0, "x y"));
+    }
+
+    #[test]
+    fn numbers_that_do_not_rise_are_refused() {
+        let text = b"file a seq 2 type i\nfile b seq 2 type i\n";
+        assert!(matches!(Manifest::decode(text), Err(ManifestFault::Line { line: 2, .. })));
+    }
+}

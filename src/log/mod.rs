@@ -1,0 +1,22 @@
+//! log
+mod batch;
+mod core;
+mod cut;
+mod directory;
+mod error;
+mod frame;
+mod hex;
+mod keeper;
+mod manifest;
+mod segment;
+mod types;
+pub use batch::encoded_bytes;
+pub use self::core::*;
+pub use cut::*;
+pub use directory::*;
+pub use error::*;
+pub use keeper::*;
+pub use manifest::*;
+pub use frame::*;
+pub use segment::*;
+pub use types::*;
