@@ -41,6 +41,8 @@ pub enum Envelope {
         /// What came of it.
         answer: Answer,
     },
+    /// From the keeper of segments: one is ready, or why it is not.
+    Segment(Result<Box<crate::log::Segment>, String>),
     /// Look at what all cores share: settings have changed, or the server is to end.
     Look,
     /// Take over a connection that another core has accepted.
@@ -239,8 +241,8 @@ pub enum Act {
         /// The other.
         b: u16,
     },
-    /// Write to these segments from here on.
-    Segment,
+    /// Write to this segment from here on.
+    Segment(Box<crate::log::Segment>),
 }
 
 /// What came of a [`Request`].
@@ -272,6 +274,10 @@ pub enum Answer {
         /// What the client's reply must wait for.
         gate: Option<Gate>,
     },
+    /// Stopped; where the log ended, if there is one.
+    Ended(Option<crate::log::SegmentEnd>),
+    /// New segments, one for each core, or why there are none.
+    Segments(Result<Vec<crate::log::Segment>, String>),
     /// Versions of watched keys.
     Watching(Vec<Watched>),
     /// Done.

@@ -1,0 +1,181 @@
+//! What takes commands off the shortest path for the whole core: slow commands, monitors, pauses, loading; and new
+//! connections.
+
+use super::core::Core;
+use super::participant::{Deferred, Waiter};
+use crate::command::spec::Flags;
+use crate::command::{Command, Flow};
+use crate::net::{Accepted, ClientRecord, Closing, Conn, ConnRef, Session, Special};
+use crate::resp::{Args, OwnedArgs, Reply};
+use crate::shard::NotAdmitted;
+use crate::shard::locks::LockKey;
+
+impl Core {
+    /// Takes over a connection that was accepted for this core.
+    pub fn adopt(&mut self, accepted: Accepted) {
+        let (id, now_ms, me) = (self.everyone.registry.new_id(), self.now_ms, self.me() as u16);
+        let Accepted { socket, peer } = accepted;
+        let locked = self.settings.requirepass.is_some();
+        let at = self.conns.insert(|place| {
+            let mut conn = Box::new(Conn::new(place, id, None, socket, peer, now_ms));
+            conn.special.set(Special::UNAUTHENTICATED, locked);
+            conn
+        });
+        let registered = self.everyone.registry.add(ClientRecord { id, core: me, conn: at });
+        if let Some(conn) = self.conns.get(at) {
+            conn.registered = registered;
+        }
+        self.stats.connections += 1;
+        self.arm.push(at);
+    }
+
+    /// Ends a connection.
+    pub(super) fn close(&mut self, at: ConnRef) {
+        if let Some(conn) = self.conns.get(at) {
+            conn.closing = Closing::Now;
+            if !conn.dirty {
+                conn.dirty = true;
+                self.dirty.push(at);
+            }
+        }
+    }
+
+    /// Something concerns all commands of this core at the moment; `None`: this one may run all the same.
+    #[cold]
+    pub(super) fn attend(&mut self, conn: &mut Conn, command: &'static Command, args: Args) -> Option<Flow> {
+        if self.pause.is_on(self.now_ms, command) {
+            conn.awaits_space = true;
+            self.awaiting_pause.push(conn.place);
+            return Some(Flow::Retry);
+        }
+        if !self.monitors.is_empty() && !command.spec.flags.any(Flags(Flags::ADMIN.0 | Flags::SKIP_MONITOR.0)) {
+            self.show_to_monitors(conn, args);
+        }
+        None
+    }
+
+    /// A write found no room in the log, or is refused.
+    #[cold]
+    pub(super) fn not_admitted(
+        &mut self,
+        conn: &mut Conn,
+        command: &'static Command,
+        refusal: NotAdmitted,
+    ) -> Flow {
+        match refusal {
+            NotAdmitted::Wait => {
+                conn.awaits_space = true;
+                self.awaiting_space.push(conn.place);
+                Flow::Retry
+            }
+            NotAdmitted::Refused(text) => self.refuse(conn, Some(command), text.as_bytes()),
+        }
+    }
+
+    /// Runs a command that waited for room in the log.
+    pub(super) fn run_stalled(&mut self, deferred: Deferred) {
+        let Deferred { command, session, to, args } = deferred;
+        if !self.stalled.is_empty() {
+            self.stalled.push_back(Deferred { command, session, to, args });
+            return;
+        }
+        match self.shard.admit(args.as_args()) {
+            Err(NotAdmitted::Wait) => self.stalled.push_back(Deferred { command, session, to, args }),
+            Err(NotAdmitted::Refused(text)) => {
+                let mut bytes = Vec::new();
+                Reply::new(&mut bytes, session.proto).error(text);
+                self.deliver(to, bytes, None);
+            }
+            Ok(()) => {
+                self.queue_or_run(Deferred { command, session, to, args });
+            }
+        }
+    }
+
+    /// Queues a command behind the locks on its keys, if they are taken. Gives it back if it can run now.
+    pub(super) fn queue_for_locks(&mut self, deferred: Deferred) -> Result<(), Deferred> {
+        let keys: Vec<LockKey> =
+            super::dispatch::lock_keys(deferred.command.spec, deferred.args.as_args(), deferred.session.db);
+        let mode = super::dispatch::lock_mode(deferred.command.spec);
+        if !keys.iter().any(|key| self.locks.blocks(key, mode)) {
+            return Err(deferred);
+        }
+        let granted = self.locks.acquire(keys, mode, Waiter::Command(Box::new(deferred)));
+        debug_assert!(granted.is_none(), "a key that blocks cannot be taken at once");
+        Ok(())
+    }
+
+    fn queue_or_run(&mut self, deferred: Deferred) {
+        if let Err(deferred) = self.queue_for_locks(deferred) {
+            self.run_deferred(deferred);
+        }
+    }
+
+    /// Keeps a slow command for SLOWLOG.
+    #[cold]
+    pub(super) fn note_slow(&mut self, nanos: u64, args: Args, client: SlowClient) {
+        if self.settings.slowlog_slower_than_us.is_some_and(|limit| nanos / 1000 >= limit) {
+            let entry = crate::observe::SlowEntry::new(nanos / 1000, args, client.address, client.name);
+            self.everyone.slowlog.add(entry, self.settings.slowlog_max_len as usize);
+        }
+    }
+
+    /// Counts a command that ran for another core.
+    pub(super) fn account_remote(&mut self, command: &'static Command, failed: bool, args: Args, session: Session) {
+        let now = crate::observe::Ticks::now();
+        let nanos = now.nanos_since(self.tick);
+        self.tick = now;
+        let stats = &mut self.stats.by_command[command.spec.id.index()];
+        stats.record(nanos, self.settings.latency_tracking);
+        stats.failed += failed as u64;
+        if nanos >= self.slow_nanos && !command.spec.flags.has(Flags::SKIP_SLOWLOG) {
+            let client = SlowClient { address: format!("id={}", session.client), name: Vec::new() };
+            self.note_slow(nanos, args, client);
+        }
+    }
+
+    /// Looks at what all cores share.
+    pub(super) fn look(&mut self) {
+        self.refresh_settings();
+    }
+
+    /// Stops watching whatever a connection watches.
+    pub(super) fn unwatch_all(&mut self, conn: &mut Conn) {
+        let watched = std::mem::take(&mut conn.profile.watched);
+        let cores = self.cores();
+        for watched in watched {
+            let key = LockKey { db: watched.db, key: watched.key };
+            let core = crate::shard::slot::core_of_key(&key.key, cores);
+            self.tell(core, crate::shard::message::Request::Unwatch { keys: vec![key] });
+        }
+    }
+
+    /// Tells a core something that has no answer, on behalf of no task.
+    pub(super) fn tell(&mut self, core: usize, request: crate::shard::message::Request) {
+        let tx = crate::shard::message::TxId { core: self.me() as u16, number: 0 };
+        if core == self.me() {
+            self.participate(tx, request);
+        } else {
+            self.mesh.send(core, crate::shard::message::Envelope::Request { tx, request });
+        }
+    }
+
+    /// A request as MONITOR shows it, to every connection that monitors.
+    fn show_to_monitors(&mut self, conn: &Conn, args: Args) {
+        let line = crate::observe::monitor_line(conn.session.db, &conn.peer.remote_text(), args);
+        self.everyone_monitors(&line);
+    }
+
+    /// Keeps the request for a later run, with nothing borrowed.
+    pub(super) fn own(args: Args) -> OwnedArgs {
+        OwnedArgs::new(args.iter())
+    }
+}
+
+/// Whose command was slow.
+pub(super) struct SlowClient {
+    /// Its address.
+    pub address: String,
+    /// Its name.
+    pub name: Vec<u8>,
+}

@@ -1,0 +1,85 @@
+//! The keeper's thread: prepares segments and switches the manifest, so that no core ever blocks on metadata.
+
+use super::outside::Outside;
+use crate::log::{Keeper, Lsn, Segment, SegmentEnd};
+use crate::observe::unix_ms;
+use crate::shard::message::{Answer, Envelope, TxId};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+/// What the keeper is asked to do.
+pub enum Order {
+    /// Make a segment; answered by [`Envelope::Segment`].
+    Prepare {
+        /// For whom.
+        core: u16,
+        /// Size at least.
+        bytes: u64,
+        /// For its header.
+        first_lsn_min: Lsn,
+    },
+    /// Remove a segment that was never written to.
+    Remove(Arc<Segment>),
+    /// Put effects on whole databases between two generations; answered to the task.
+    Barrier {
+        /// Who asks.
+        tx: TxId,
+        /// The database and the effect.
+        effect: (u16, Vec<Vec<u8>>),
+        /// Nothing of what was before can be read any more.
+        discards_history: bool,
+        /// Where each core's log ended.
+        ends: Vec<SegmentEnd>,
+    },
+    /// End the thread.
+    End,
+}
+
+/// The way to the keeper's thread.
+#[derive(Clone)]
+pub struct KeeperClient {
+    orders: Sender<Order>,
+}
+
+impl KeeperClient {
+    /// Sends an order. After the keeper's end orders are dropped: the cores are ending too.
+    pub fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+}
+
+/// Starts the thread. It answers through `cores`.
+pub fn start(keeper: Keeper, cores: Vec<Outside>) -> std::io::Result<(KeeperClient, JoinHandle<Keeper>)> {
+    let (orders, receiver) = channel();
+    let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || serve(keeper, &cores, &receiver))?;
+    Ok((KeeperClient { orders }, thread))
+}
+
+fn serve(mut keeper: Keeper, cores: &[Outside], orders: &Receiver<Order>) -> Keeper {
+    while let Ok(order) = orders.recv() {
+        match order {
+            Order::Prepare { core, bytes, first_lsn_min } => {
+                let result = keeper.prepare_segment(core, bytes, first_lsn_min, unix_ms());
+                if let Err(error) = &result {
+                    tracing::warn!(core, "no new segment for the log: {error}");
+                }
+                let result = result.map(Box::new).map_err(|error| error.to_string());
+                cores[core as usize].post(Envelope::Segment(result));
+            }
+            Order::Remove(segment) => {
+                if let Err(error) = keeper.remove_unused(&segment) {
+                    tracing::warn!(segment = segment.name, "an unused segment stays behind: {error}");
+                }
+            }
+            Order::Barrier { tx, effect: (db, words), discards_history, ends } => {
+                let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+                let result = keeper.barrier(&[(db, words)], discards_history, &ends, unix_ms());
+                let result = result.map_err(|error| format!("MISCONF Errors writing to the AOF file: {error}"));
+                cores[tx.core as usize].post(Envelope::Answer { tx, answer: Answer::Segments(result) });
+            }
+            Order::End => break,
+        }
+    }
+    keeper
+}

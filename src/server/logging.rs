@@ -1,0 +1,153 @@
+//! Driving the core's log: what it wants done goes to the ring or the keeper, what was done goes back to it.
+
+use super::core::Core;
+use super::keeper::Order;
+use crate::log::{FrameWrite, LogOp, Poisoned, Segment};
+use crate::shard::message::Envelope;
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+/// Operations of the log that are with the kernel; they hold the memory and the files that it uses.
+#[derive(Default)]
+pub struct LogFlights {
+    writes: HashMap<u64, FrameWrite>,
+    syncs: HashMap<u64, Arc<Segment>>,
+}
+
+/// What the ring is to do for the log.
+pub enum LogIo<'a> {
+    /// Write all of the frame at its offset.
+    Write(&'a FrameWrite),
+    /// `fdatasync`.
+    Sync(&'a Segment, u64),
+}
+
+impl Core {
+    /// Seals the batch if it is time, and hands out what is to be done.
+    pub fn drive_log(&mut self, mut submit: impl FnMut(LogIo)) {
+        let now_ms = self.now_ms;
+        let core = self.me() as u16;
+        let Some(log) = self.shard.journal().log() else { return };
+        if log.ready_to_seal() {
+            log.seal(now_ms);
+            let sealed = log.last_lsn();
+            self.shard.sealed(sealed);
+        }
+        loop {
+            let Some(op) = self.shard.journal().log().and_then(|log| log.next_op()) else { break };
+            match op {
+                LogOp::Write(write) => {
+                    let write = self.flights.writes.entry(write.token).or_insert(write);
+                    submit(LogIo::Write(write));
+                }
+                LogOp::Fdatasync { segment, token } => {
+                    submit(LogIo::Sync(&segment, token));
+                    self.flights.syncs.insert(token, segment);
+                }
+                LogOp::NeedSegment { bytes, first_lsn_min } => {
+                    self.order(Order::Prepare { core, bytes, first_lsn_min });
+                }
+                LogOp::Unused(segment) => self.order(Order::Remove(segment)),
+                LogOp::Retired(..) => {}
+            }
+        }
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(keeper) = &self.keeper {
+            keeper.order(order);
+        }
+    }
+
+    /// An operation of the log has ended.
+    pub fn log_completed(&mut self, token: u64, result: io::Result<usize>) {
+        let buf = self.flights.writes.remove(&token).map(|write| write.buf);
+        self.flights.syncs.remove(&token);
+        if let Err(error) = &result {
+            tracing::error!(core = self.me(), "writing the log failed: {error}");
+        }
+        let Some(log) = self.shard.journal().log() else { return };
+        let completion = log.on_complete(token, result, buf);
+        let reason = log.poisoned().cloned();
+        self.log_advanced();
+        let me = self.me();
+        for core in completion.advanced.iter().filter(|&core| core as usize != me) {
+            self.mesh.send(core as usize, Envelope::LogAdvanced);
+        }
+        for core in completion.poisoned.iter() {
+            let reason = reason.clone().unwrap_or_else(|| Poisoned::new("the log of another core failed"));
+            if core as usize == me {
+                self.poison(reason);
+            } else {
+                self.mesh.send(core as usize, Envelope::Poison(reason));
+            }
+        }
+    }
+
+    /// The log may be durable further than before: lets go of what waited for it.
+    pub fn log_advanced(&mut self) {
+        let me = self.me();
+        let Some(log) = self.shard.journal_ref().log_ref() else { return };
+        let (before, durable) = (self.durable[me], log.durable_lsn());
+        if durable > before {
+            self.shard.durable(durable);
+            self.advance_durable(me, durable);
+            self.tell_durable(before, durable);
+        }
+        self.look_whether_drained();
+        if !self.awaiting_space.is_empty() || !self.stalled.is_empty() {
+            self.space_made();
+        }
+    }
+
+    /// This core can no longer acknowledge all it ran: its log failed, or that of a partner did. Connections whose
+    /// replies wait for it are closed (what became of their writes is unknown); from here on writes are refused.
+    pub fn poison(&mut self, reason: Poisoned) {
+        let me = self.me() as u16;
+        if let Some(log) = self.shard.journal().log() {
+            log.poison(reason);
+        }
+        let doomed: Vec<_> =
+            self.conns.iter().filter(|conn| conn.outbox.waits_for(me)).map(|conn| conn.place).collect();
+        for at in doomed {
+            self.close(at);
+        }
+        for core in 0..self.cores() {
+            if core != me as usize {
+                self.mesh.send(core, Envelope::PeerPoisoned);
+            }
+        }
+    }
+
+    /// Another core's log failed: closes the connections here that wait for it.
+    pub(super) fn peer_poisoned(&mut self, core: u16) {
+        let doomed: Vec<_> =
+            self.conns.iter().filter(|conn| conn.outbox.waits_for(core)).map(|conn| conn.place).collect();
+        doomed.into_iter().for_each(|at| self.close(at));
+    }
+
+    /// A segment is ready, or could not be made.
+    pub(super) fn segment_made(&mut self, result: Result<Box<Segment>, String>) {
+        let Some(log) = self.shard.journal().log() else { return };
+        match result {
+            Ok(segment) => log.segment_ready(*segment),
+            Err(reason) => log.segment_failed(reason),
+        }
+        self.space_made();
+    }
+
+    /// The log may have room again: goes on with what waited for it.
+    fn space_made(&mut self) {
+        for at in std::mem::take(&mut self.awaiting_space) {
+            if let Some(conn) = self.conns.get(at) {
+                conn.awaits_space = false;
+                conn.awaits_drain = false;
+                self.resume.push(at);
+            }
+        }
+        for deferred in std::mem::take(&mut self.stalled) {
+            self.run_stalled(deferred);
+        }
+    }
+}
