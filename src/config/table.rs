@@ -289,7 +289,7 @@ pub static SECTIONS: [Section; 9] = [
         d("maxclients", &[], int(1, UINT_MAX), "10000", RUNTIME, HONOURED),
         d("client-output-buffer-limit", &[], Kind::OutputBufferLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", RUNTIME, HONOURED),
         d("client-query-buffer-limit", &[], mem(MIB, LONG), "1gb", RUNTIME, HONOURED),
-        d("proto-max-bulk-len", &[], mem(limits::BULK_BYTES_LEAST_MAX as u64, LONG), "512mb", RUNTIME, HONOURED),
+        d("proto-max-bulk-len", &[], mem(limits::PROTO_MAX_BULK_LEN_MIN as u64, LONG), "512mb", RUNTIME, HONOURED),
         d("client-default-resp", &[], int(2, 3), "2", IMMUTABLE | HIDDEN, HONOURED),
         d("tracking-table-max-keys", &[], LONG_COUNT, "1000000", RUNTIME, NO_TRACKING),
         d("busy-reply-threshold", &["lua-time-limit"], LONG_COUNT, "5000", RUNTIME, NO_SCRIPTS),
