@@ -202,6 +202,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::config::tests::seeded())]
+
         #[test]
         fn agrees_with_the_definition(pattern in "[ab*?\\[\\]^\\\\-]{0,9}", text in "[ab*\\]\\\\]{0,9}") {
             prop_assert_eq!(is(&pattern, &text), reference(pattern.as_bytes(), text.as_bytes()));

@@ -24,8 +24,8 @@ pub const UNAUTHENTICATED_ARGS_MAX: usize = 10;
 /// Bytes of one argument of a connection that has not authenticated.
 pub const UNAUTHENTICATED_BULK_MAX: usize = 16_384;
 
-/// Bytes of one argument that `proto-max-bulk-len` may be lowered to.
-pub const BULK_BYTES_LEAST_MAX: usize = MIB;
+/// The least that `proto-max-bulk-len` may be set to, in bytes.
+pub const PROTO_MAX_BULK_LEN_MIN: usize = MIB;
 
 /// Commands that one pass of a core's loop runs for one connection before the others get their turn.
 pub const PASS_COMMANDS_MAX: usize = 1024;
@@ -69,9 +69,9 @@ const _: () = assert!(CORES_MAX <= u16::MAX as usize, "core numbers are 16 bits 
 const _: () = assert!(DATABASES_MAX <= u16::MAX as usize, "database numbers fit 16 bits");
 const _: () = assert!(UNAUTHENTICATED_ARGS_MAX <= ARGS_MAX);
 const _: () = assert!(UNAUTHENTICATED_BULK_MAX <= INLINE_MAX, "a stranger's bulk is no larger than anyone's line");
-const _: () = assert!(UNAUTHENTICATED_BULK_MAX <= BULK_BYTES_LEAST_MAX);
+const _: () = assert!(UNAUTHENTICATED_BULK_MAX <= PROTO_MAX_BULK_LEN_MIN);
 const _: () = assert!(UNAUTHENTICATED_ARGS_MAX * UNAUTHENTICATED_BULK_MAX <= MIB, "a stranger holds at most 1 MiB");
-const _: () = assert!(INLINE_MAX <= BULK_BYTES_LEAST_MAX, "a line fits any legal proto-max-bulk-len");
+const _: () = assert!(INLINE_MAX <= PROTO_MAX_BULK_LEN_MIN, "a line fits any legal proto-max-bulk-len");
 const _: () = assert!(PASS_COMMANDS_MAX <= ARGS_MAX);
 const _: () = assert!(SECTOR_BYTES_MIN.is_power_of_two() && SECTOR_BYTES_MAX.is_power_of_two());
 const _: () = assert!(SECTOR_BYTES_MIN <= SECTOR_BYTES_MAX);

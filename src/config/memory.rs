@@ -59,6 +59,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::config::tests::seeded())]
+
         #[test]
         fn written_sizes_come_back(bytes: u64, shift in 0u32..40) {
             let bytes = bytes << shift;

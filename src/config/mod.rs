@@ -21,6 +21,11 @@ pub mod table;
 mod value;
 pub mod words;
 
+#[cfg(test)]
+mod documentation;
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub use choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions};
 pub use error::{Place, RewriteError, SetError, StartError};
 pub use registry::{Change, Config, Rename, SetContext, directive};

@@ -36,93 +36,119 @@ impl Config {
     }
 
     /// What the file would be after a rewrite, given what it is.
+    ///
+    /// Reading it again gives this registry's values. Reads the files that it includes to make sure of that.
     pub fn rewritten(&self, old: &[u8]) -> Vec<u8> {
-        let mut draft = Draft::read(old);
+        let mut draft = Draft::read(self, old);
         for (number, row) in INDEX.rows.iter().enumerate() {
             let value = &self.values[number];
-            // As in Redis, `dir` is always written: relative defaults depend on where the server is started. The save
-            // points are, because a file without any means the defaults.
+            // As in Redis, these are always written: a relative `dir` depends on where the server is started, and save
+            // points are what people look for in a file.
             let force = matches!(row.kind, Kind::Directory | Kind::Save) || !self.is_default(number, value);
             draft.put(number, row.name, value::lines(&row.kind, value), force);
         }
-        draft.finish()
+        // An included file may say otherwise: then the value must stand behind it, even if it is the default.
+        if let Ok(read) = self.read_again(&draft.text()) {
+            for (number, row) in INDEX.rows.iter().enumerate().filter(|(n, _)| read.values[*n] != self.values[*n]) {
+                for value in value::lines_in_full(&row.kind, &self.values[number]) {
+                    draft.append([row.name.as_bytes(), b" ", &value].concat());
+                }
+            }
+        }
+        draft.text()
     }
 }
 
 /// The file while it is being rewritten.
 struct Draft {
-    lines: Vec<Vec<u8>>,
+    /// Its lines; none where one was taken away.
+    lines: Vec<Option<Vec<u8>>>,
     /// Where each directive stands, by its number.
-    places: HashMap<usize, VecDeque<usize>>,
+    places: HashMap<usize, VecDeque<Place>>,
     signed: bool,
 }
 
+struct Place {
+    line: usize,
+    /// The line says what the directive's value is.
+    holds: bool,
+}
+
 impl Draft {
-    fn read(old: &[u8]) -> Draft {
+    fn read(config: &Config, old: &[u8]) -> Draft {
         let mut draft = Draft { lines: Vec::new(), places: HashMap::new(), signed: false };
         // The newline at the end ends the last line and begins none.
         let old = old.strip_suffix(b"\n").unwrap_or(old);
         if old.is_empty() {
             return draft;
         }
-        for line in old.split(|byte| *byte == b'\n') {
-            let line = words::trim(line);
-            let split = words::split(line);
-            match split.as_deref().map(<[_]>::split_first) {
-                _ if line.is_empty() || line.starts_with(b"#") => draft.signed |= line == SIGNATURE,
-                Some(Some((name, _))) if INDEX.number(name).is_some() => {
-                    let number = INDEX.number(name).unwrap_or_default();
-                    draft.places.entry(number).or_default().push_back(draft.lines.len());
+        for raw in old.split(|byte| *byte == b'\n') {
+            let line = words::trim(raw);
+            draft.lines.push(Some(raw.to_vec()));
+            if line.is_empty() || line.starts_with(b"#") {
+                draft.signed |= line == SIGNATURE;
+                continue;
+            }
+            let split = words::split(line).unwrap_or_default();
+            let known = split.split_first().map(|(name, args)| (name, args, INDEX.number(name)));
+            match known {
+                Some((_, args, Some(number))) => {
+                    let place = Place { line: draft.lines.len() - 1, holds: holds(config, number, args) };
+                    draft.places.entry(number).or_default().push_back(place);
                 }
-                Some(Some((name, _))) if KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept.as_bytes())) => {}
+                Some((name, ..)) if KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept.as_bytes())) => {}
                 // Not understood: kept as a comment, so that the file can be read.
                 _ => {
-                    draft.lines.push([b"# ??? ".as_slice(), line].concat());
-                    continue;
+                    draft.lines.pop();
+                    draft.lines.push(Some([b"# ??? ".as_slice(), line].concat()));
                 }
             }
-            draft.lines.push(line.to_vec());
         }
         draft
     }
 
-    /// Writes a directive's lines over its old ones; those left over are blanked. If there are too few old lines, the
+    /// Writes a directive's lines over its old ones; those left over are taken away. If there are too few old lines, the
     /// rest is appended, but a directive that the file never named only if it is forced.
     fn put(&mut self, number: usize, name: &str, values: Vec<Vec<u8>>, force: bool) {
         let mut places = self.places.remove(&number).unwrap_or_default();
+        // A line that says so already is left as its writer put it.
+        if let [place] = places.make_contiguous()
+            && place.holds
+        {
+            return;
+        }
         // A directive of many lines that the file names in part is completed in any case: each line adds to the others.
         let append = force || !places.is_empty();
         for value in values {
             let line = [name.as_bytes(), b" ", &value].concat();
             match places.pop_front() {
-                Some(place) => self.lines[place] = line,
+                Some(place) => self.lines[place.line] = Some(line),
                 None if append => self.append(line),
                 None => {}
             }
         }
         for place in places {
-            self.lines[place].clear();
+            self.lines[place.line] = None;
         }
     }
 
     fn append(&mut self, line: Vec<u8>) {
         if !self.signed {
             self.signed = true;
-            self.lines.push(SIGNATURE.to_vec());
+            self.lines.push(Some(SIGNATURE.to_vec()));
         }
-        self.lines.push(line);
+        self.lines.push(Some(line));
     }
 
-    /// The text, with runs of empty lines drawn together.
-    fn finish(mut self) -> Vec<u8> {
-        self.lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
-        let mut text = Vec::new();
-        for line in self.lines {
-            text.extend(line);
-            text.push(b'\n');
-        }
-        text
+    fn text(&self) -> Vec<u8> {
+        self.lines.iter().flatten().flat_map(|line| line.iter().chain(b"\n")).copied().collect()
     }
+}
+
+/// Whether these words alone give the directive its value: whatever was said before, wherever the server is started.
+fn holds(config: &Config, number: usize, args: &[Vec<u8>]) -> bool {
+    !matches!(INDEX.rows[number].kind, Kind::Save | Kind::OutputBufferLimits | Kind::Directory)
+        && config.read_line(number, args).as_ref() == Ok(&config.values[number])
 }
 
 /// Puts `text` in the place of the file `path`: written beside it, synced, renamed over it, the directory synced. The
@@ -151,4 +177,70 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&aside);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{from_args, set};
+    use tempfile::TempDir;
+
+    #[test]
+    fn a_rewrite_keeps_comments_and_order() {
+        let home = TempDir::new().unwrap();
+        let file = home.path().join("redis.conf");
+        let old = "# Top\n\n\n\nport 7000\n  HZ 20\n# about saving\nsave 900 1\nsave 300 10\nsave 60 5\n\
+            slave-priority 5\ninclude /none/*.conf\nclient-output-buffer-limit replica 1mb 1mb 1\nrequirepass \"p\"\n";
+        std::fs::write(&file, old).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+        let mut config = from_args(home.path(), &["redis.conf"], "").unwrap();
+        let changes = [("port", "7001"), ("save", "100 1"), ("maxmemory", "2147483648"), ("requirepass", "")];
+        set(&mut config, &changes).unwrap();
+        config.rewrite().unwrap();
+        let dir = home.path().join("data");
+        let expected = format!(
+            "# Top\n\n\n\nport 7001\n  HZ 20\n# about saving\nsave 100 1\nslave-priority 5\ninclude /none/*.conf\n\
+             client-output-buffer-limit normal 0 0 0\n# Generated by CONFIG REWRITE\ndir \"{}\"\nmaxmemory 2gb\n\
+             client-output-buffer-limit replica 1mb 1mb 1\nclient-output-buffer-limit pubsub 32mb 8mb 60\n",
+            dir.display()
+        );
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), expected);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        // Nothing is left beside it, and a second rewrite finds nothing to do.
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
+        let again = from_args(home.path(), &["redis.conf"], "").unwrap();
+        assert_eq!(again.values, config.values);
+        assert_eq!(again.rewritten(expected.as_bytes()), expected.as_bytes());
+    }
+
+    #[test]
+    fn a_rewrite_overrules_included_files() {
+        let home = TempDir::new().unwrap();
+        let main = home.path().join("main.conf");
+        std::fs::write(&main, "hz 7\ninclude part.conf\n").unwrap();
+        std::fs::write(home.path().join("part.conf"), "hz 20\nsave 1 1\nrequirepass x\ntimeout 5\n").unwrap();
+        let mut config = from_args(home.path(), &["main.conf"], "").unwrap();
+        // The defaults, which a file need not name otherwise.
+        set(&mut config, &[("hz", "10"), ("save", "2 2"), ("requirepass", "")]).unwrap();
+        config.rewrite().unwrap();
+        let again = from_args(home.path(), &["main.conf"], "").unwrap();
+        assert_eq!(again.values, config.values);
+        let written = std::fs::read(&main).unwrap();
+        assert_eq!(again.rewritten(&written).len(), written.len(), "a second rewrite adds nothing");
+    }
+
+    #[test]
+    fn a_rewrite_that_fails_says_why() {
+        let config = Config::defaults("/nowhere");
+        assert_eq!(config.rewrite().unwrap_err().to_string(), "ERR The server is running without a config file");
+        let home = TempDir::new().unwrap();
+        std::fs::create_dir(home.path().join("sub")).unwrap();
+        std::fs::write(home.path().join("sub/a.conf"), "hz 1").unwrap();
+        let config = from_args(home.path(), &["sub/a.conf"], "").unwrap();
+        std::fs::remove_file(home.path().join("sub/a.conf")).unwrap();
+        config.rewrite().unwrap();
+        std::fs::remove_dir_all(home.path().join("sub")).unwrap();
+        let error = config.rewrite().unwrap_err().to_string();
+        assert_eq!(error, "ERR Rewriting config file: No such file or directory");
+    }
 }

@@ -1,7 +1,7 @@
 //! The settings as plain fields, cheap to read on any path.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions};
 use super::registry::{Config, to_path};
@@ -214,6 +214,13 @@ impl Settings {
     pub const PUBSUB: usize = 2;
 }
 
+impl Default for Settings {
+    /// The defaults, with `dir` relative to the current directory.
+    fn default() -> Settings {
+        Settings::from(&Config::defaults(""))
+    }
+}
+
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Settings {
         let from = Fields(config);
@@ -396,9 +403,42 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl Settings {
-    /// `path` as seen from the data directory.
-    pub fn in_dir(&self, path: impl AsRef<Path>) -> PathBuf {
-        self.dir.join(path)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::options;
+    use std::path::Path;
+
+    #[test]
+    fn settings_follow_the_values() {
+        let config = options(&["--bind", "* -::* host", "--requirepass", "a b", "--slowlog-log-slower-than", "-1"]);
+        let settings = Settings::from(&config);
+        let hosts: Vec<&BindHost> = settings.bind.iter().map(|address| &address.host).collect();
+        assert_eq!(hosts, [&BindHost::AnyV4, &BindHost::AnyV6, &BindHost::Name("host".into())]);
+        assert!(settings.bind[1].optional && !settings.bind[2].optional);
+        assert_eq!(settings.requirepass.as_deref(), Some(b"a b".as_slice()));
+        assert_eq!(settings.slowlog_slower_than_us, None);
+        let config = options(&[
+            "--dir",
+            "/",
+            "--logfile",
+            "x.log",
+            "--pidfile",
+            "/run/x",
+            "--shutdown-on-sigterm",
+            "nosave now",
+        ]);
+        let settings = Settings::from(&config);
+        assert_eq!(settings.logfile.as_deref(), Some(Path::new("/x.log")));
+        assert_eq!(settings.pidfile.as_deref(), Some(Path::new("/run/x")));
+        assert!(!settings.dir_is_default);
+        assert_eq!(settings.shutdown_on_sigterm, ShutdownOptions { nosave: true, now: true, ..Default::default() });
+        let config = options(&["--hash-max-listpack-entries", "9223372036854775807", "--maxmemory-clients", "9%"]);
+        let settings = Settings::from(&config);
+        assert_eq!(settings.hash_max_listpack_entries, u32::MAX);
+        assert_eq!(settings.maxmemory_clients, ClientMemory::Percent(9));
+        for (number, (word, _)) in MaxmemoryPolicy::WORDS.iter().enumerate() {
+            assert_eq!(MaxmemoryPolicy::from_number(number as u32).as_str(), *word);
+        }
     }
 }

@@ -73,6 +73,28 @@ impl Config {
         Loader { config: &mut config, save_seen: false }.load(&text, None, 0)?;
         Ok(config)
     }
+
+    /// What a server started in the same directory would read from `text`.
+    pub(super) fn read_again(&self, text: &[u8]) -> Result<Config, StartError> {
+        let mut config = Config::defaults(self.start_directory.clone());
+        Loader { config: &mut config, save_seen: false }.load(text, None, 0)?;
+        Ok(config)
+    }
+
+    /// Reads the value of the directive `number` from the words behind it on a line. The error is the reason.
+    pub(super) fn read_line(&self, number: usize, args: &[Vec<u8>]) -> Result<Value, String> {
+        let many = INDEX.rows[number].kind.takes_many();
+        match args {
+            // A directive that takes many words takes them in one as well: save "900 1".
+            [word] if many && !word.is_empty() => {
+                let words = words::split(word).ok_or("Unbalanced quotes in configuration line")?;
+                self.read(number, &words)
+            }
+            [_] => self.read(number, args),
+            _ if many => self.read(number, args),
+            _ => Err("wrong number of arguments".into()),
+        }
+    }
 }
 
 /// Turns `--name value …` arguments into lines. What begins with `--` is a name only where the name before it has got
@@ -144,19 +166,7 @@ impl Loader<'_> {
 
     fn assign(&mut self, number: usize, args: &[Vec<u8>]) -> Result<(), String> {
         let row = INDEX.rows[number];
-        if !row.kind.takes_many() && args.len() != 1 {
-            return Err("wrong number of arguments".into());
-        }
-        // A directive that takes many words takes them in one as well: save "900 1".
-        let split;
-        let args = match args {
-            [word] if row.kind.takes_many() && !word.is_empty() => {
-                split = words::split(word).ok_or("Unbalanced quotes in configuration line")?;
-                &split
-            }
-            _ => args,
-        };
-        let mut value = self.config.read(number, args)?;
+        let mut value = self.config.read_line(number, args)?;
         if let (Kind::Save, Value::Save(points)) = (&row.kind, &mut value) {
             // The first line replaces the defaults, the next ones add to it, and an empty one starts anew.
             let starts_anew = matches!(args, [word] if word.is_empty());

@@ -58,6 +58,8 @@ const ALLOCATOR: Standing = NoEffect("the allocator is set up when the server is
 const NAMED_NODE: Standing = NoEffect("the server does not say where it stands");
 const RANDOM_SEED: Standing = NoEffect("hashes are seeded at random; no order of keys depends on it");
 const REDIS_ERRORS: Standing = NoEffect("INFO and errors are those of Redis in any case");
+const NO_THP: Standing = NoEffect("transparent huge pages are left as the system has them");
+const NO_OOM: Standing = NoEffect("it belongs to `oom-score-adj`");
 // Going on silently would betray the user.
 const REPLICATION_REFUSED: Standing = Refused("there is no replication yet");
 const CLUSTER_REFUSED: Standing = Refused("there is no cluster mode yet");
@@ -76,7 +78,6 @@ const DEFRAG_WARNED: Standing = Warn("memory is not defragmented");
 const COMPRESS_WARNED: Standing = Warn("lists are not compressed");
 const CPULIST_WARNED: Standing = Warn("CPUs are not chosen here: start the server under taskset or CPUAffinity=");
 const OOM_WARNED: Standing = Warn("the process's oom_score_adj is left as it is");
-const THP_WARNED: Standing = Warn("transparent huge pages are left as the system has them");
 const DAEMON_WARNED: Standing = Warn("the server stays in the foreground: let a service manager run it");
 const SUPERVISED_WARNED: Standing = Warn("readiness is not reported to the service manager");
 const SYSLOG_WARNED: Standing = Warn("nothing is sent to syslog: let a service manager collect the log");
@@ -220,9 +221,9 @@ pub static SECTIONS: [Section; 9] = [
         d("jemalloc-bg-thread", &[], BOOL, "yes", RUNTIME, ALLOCATOR),
         d("activerehashing", &[], BOOL, "yes", RUNTIME, NO_REHASH),
         d("hash-seed", &[], OPTIONAL, "", IMMUTABLE | SENSITIVE, RANDOM_SEED),
-        d("disable-thp", &[], BOOL, "yes", IMMUTABLE, THP_WARNED),
+        d("disable-thp", &[], BOOL, "yes", IMMUTABLE, NO_THP),
         d("oom-score-adj", &[], Kind::Choice(OOM_ADJUST), "no", RUNTIME, OOM_WARNED),
-        d("oom-score-adj-values", &[], Kind::OomScoreAdjValues, "0 200 800", RUNTIME, OOM_WARNED),
+        d("oom-score-adj-values", &[], Kind::OomScoreAdjValues, "0 200 800", RUNTIME, NO_OOM),
         d("hash-max-listpack-entries", &["hash-max-ziplist-entries"], LONG_COUNT, "512", RUNTIME, HONOURED),
         d("hash-max-listpack-value", &["hash-max-ziplist-value"], BYTES, "64", RUNTIME, HONOURED),
         d("list-max-listpack-size", &["list-max-ziplist-size"], int(-INT_MAX - 1, INT_MAX), "-2", RUNTIME, HONOURED),
@@ -249,7 +250,7 @@ pub static SECTIONS: [Section; 9] = [
         d("timeout", &[], COUNT, "0", RUNTIME, HONOURED),
         d("mptcp", &[], BOOL, "no", IMMUTABLE, MPTCP_REFUSED),
         d("socket-mark-id", &[], int(0, UINT_MAX), "0", IMMUTABLE, MARK_REFUSED),
-        d("io-threads", &[], int(1, 256), "1", RUNTIME, CORES),
+        d("io-threads", &[], int(1, 256), "1", IMMUTABLE, CORES),
         d("io-threads-do-reads", &[], BOOL, "no", IMMUTABLE, CORES),
         d("events-per-io-thread", &[], COUNT, "2", RUNTIME, CORES),
         d("prefetch-batch-max-size", &[], int(0, 128), "16", RUNTIME, NO_FETCH),
@@ -288,7 +289,7 @@ pub static SECTIONS: [Section; 9] = [
         d("maxclients", &[], int(1, UINT_MAX), "10000", RUNTIME, HONOURED),
         d("client-output-buffer-limit", &[], Kind::OutputBufferLimits, "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", RUNTIME, HONOURED),
         d("client-query-buffer-limit", &[], mem(MIB, LONG), "1gb", RUNTIME, HONOURED),
-        d("proto-max-bulk-len", &[], mem(limits::BULK_BYTES_LEAST_MAX as u64, LONG), "512mb", RUNTIME, HONOURED),
+        d("proto-max-bulk-len", &[], mem(limits::PROTO_MAX_BULK_LEN_MIN as u64, LONG), "512mb", RUNTIME, HONOURED),
         d("client-default-resp", &[], int(2, 3), "2", IMMUTABLE | HIDDEN, HONOURED),
         d("tracking-table-max-keys", &[], LONG_COUNT, "1000000", RUNTIME, NO_TRACKING),
         d("busy-reply-threshold", &["lua-time-limit"], LONG_COUNT, "5000", RUNTIME, NO_SCRIPTS),

@@ -183,6 +183,20 @@ pub(super) fn lines(kind: &Kind, value: &Value) -> Vec<Vec<u8>> {
     }
 }
 
+/// The same with the value spelled out even where leaving the line out would do, to overrule earlier lines.
+pub(super) fn lines_in_full(kind: &Kind, value: &Value) -> Vec<Vec<u8>> {
+    let empty = || b"\"\"".to_vec();
+    let mut lines = lines(kind, value);
+    match value {
+        Value::ReplicaOf(None) => lines.push(b"no one".to_vec()),
+        // Save points add up; this starts anew.
+        Value::Save(points) if !points.is_empty() => lines.insert(0, empty()),
+        _ if lines.is_empty() => lines.push(empty()),
+        _ => {}
+    }
+    lines
+}
+
 fn between(min: impl std::fmt::Display, max: impl std::fmt::Display) -> String {
     format!("argument must be between {min} and {max} inclusive")
 }

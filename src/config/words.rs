@@ -155,6 +155,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::config::tests::seeded())]
+
         #[test]
         fn quoted_words_come_back(word: Vec<u8>) {
             let mut line = b"name ".to_vec();
