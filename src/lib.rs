@@ -5,8 +5,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub mod command;
 pub mod config;
+pub mod glob;
 pub mod intset;
 pub mod keyspace;
+pub mod limits;
 pub mod listpack;
 pub mod log;
 pub mod net;

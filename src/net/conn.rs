@@ -78,6 +78,25 @@ impl Special {
     }
 }
 
+/// A connection on its way to the core that will serve it.
+pub struct Accepted {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// Where it comes from.
+    pub peer: Peer,
+}
+
+/// Classes of `client-output-buffer-limit`, in their order in the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputClass {
+    /// Ordinary clients.
+    Normal = 0,
+    /// Replicas.
+    Replica = 1,
+    /// Subscribers.
+    PubSub = 2,
+}
+
 /// A key watched by WATCH, as its core saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
@@ -182,7 +201,7 @@ pub struct Conn {
     /// Its id as clients see it; never used twice.
     pub id: u64,
     /// Its key in the registry of clients.
-    pub registered: usize,
+    pub registered: Option<usize>,
     socket: OwnedFd,
     /// Where it comes from.
     pub peer: Peer,
@@ -210,6 +229,8 @@ pub struct Conn {
     pub blocked: bool,
     /// The next request must not start before earlier ones are answered.
     pub awaits_drain: bool,
+    /// What it waits for is room in the log, or the end of a pause.
+    pub awaits_space: bool,
     /// It is in the list of connections with output.
     pub dirty: bool,
     /// Whether and when it ends.
@@ -236,7 +257,7 @@ pub struct Conn {
 
 impl Conn {
     /// A connection that was just accepted.
-    pub fn new(place: ConnRef, id: u64, registered: usize, socket: OwnedFd, peer: Peer, now_ms: u64) -> Conn {
+    pub fn new(place: ConnRef, id: u64, registered: Option<usize>, socket: OwnedFd, peer: Peer, now_ms: u64) -> Conn {
         Conn {
             place,
             id,
@@ -255,6 +276,7 @@ impl Conn {
             receiving: false,
             blocked: false,
             awaits_drain: false,
+            awaits_space: false,
             dirty: false,
             closing: Closing::No,
             multi: None,

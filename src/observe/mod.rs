@@ -1,7 +1,9 @@
-//! What can be seen of a running server: clocks and counters.
+//! What can be seen of a running server: clocks, counters, slow commands.
 
 mod clock;
+mod slowlog;
 mod stats;
 
 pub use clock::{Ticks, unix_ms, unix_us};
+pub use slowlog::{SlowEntry, Slowlog, monitor_line, quote};
 pub use stats::{CommandStats, Stats};

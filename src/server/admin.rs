@@ -6,7 +6,7 @@ use super::participant::{Deferred, Waiter};
 use crate::command::spec::Flags;
 use crate::command::{Command, Flow};
 use crate::net::{Accepted, ClientRecord, Closing, Conn, ConnRef, Session, Special};
-use crate::resp::{Args, OwnedArgs, Reply};
+use crate::resp::{Args, Reply};
 use crate::shard::NotAdmitted;
 use crate::shard::locks::LockKey;
 
@@ -120,6 +120,14 @@ impl Core {
         }
     }
 
+    #[cold]
+    pub(super) fn note_slow_here(&mut self, command: &'static Command, nanos: u64, args: Args, conn: &Conn) {
+        if !command.spec.flags.has(Flags::SKIP_SLOWLOG) {
+            let name = conn.profile.name.as_deref().unwrap_or_default().to_vec();
+            self.note_slow(nanos, args, SlowClient { address: conn.peer.remote_text(), name });
+        }
+    }
+
     /// Counts a command that ran for another core.
     pub(super) fn account_remote(&mut self, command: &'static Command, failed: bool, args: Args, session: Session) {
         let now = crate::observe::Ticks::now();
@@ -163,12 +171,18 @@ impl Core {
     /// A request as MONITOR shows it, to every connection that monitors.
     fn show_to_monitors(&mut self, conn: &Conn, args: Args) {
         let line = crate::observe::monitor_line(conn.session.db, &conn.peer.remote_text(), args);
-        self.everyone_monitors(&line);
-    }
-
-    /// Keeps the request for a later run, with nothing borrowed.
-    pub(super) fn own(args: Args) -> OwnedArgs {
-        OwnedArgs::new(args.iter())
+        let monitors = std::mem::take(&mut self.monitors);
+        for &at in &monitors {
+            if let Some(monitor) = self.conns.get(at) {
+                let (out, start) = monitor.outbox.target();
+                out.push(b'+');
+                out.extend_from_slice(&line);
+                out.extend_from_slice(b"\r\n");
+                monitor.outbox.commit(start, None);
+                self.after_output(at);
+            }
+        }
+        self.monitors = monitors;
     }
 }
 

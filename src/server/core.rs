@@ -1,11 +1,16 @@
 //! Everything one core owns.
 
-use super::participant::Waiter;
+use super::instant::Standstill;
+use super::keeper::KeeperClient;
+use super::logging::LogFlights;
+use super::outside::Outside;
+use super::participant::{Deferred, Waiter};
+use super::pause::Pause;
 use super::task::Tasks;
 use crate::command::Command;
 use crate::config::Settings;
 use crate::net::{Conn, ConnRef, ConnTable, Gate, Registry};
-use crate::observe::{Stats, unix_ms};
+use crate::observe::{Slowlog, Stats, Ticks, unix_ms};
 use crate::shard::locks::Locks;
 use crate::shard::mesh::Mesh;
 use crate::shard::message::{Batch, Envelope};
@@ -35,15 +40,24 @@ pub struct Everyone {
     pub started_ms: u64,
     /// The port that clients connect to.
     pub port: u16,
+    /// Slow commands.
+    pub slowlog: Slowlog,
+    /// Taken by the one task that may bring all cores to one instant.
+    pub instant: AtomicBool,
+    /// The way to each core from threads that are none.
+    pub outsides: Vec<Outside>,
 }
 
 impl Everyone {
     /// For a server that starts now.
-    pub fn new(cores: usize, config: crate::config::Config) -> Everyone {
+    pub fn new(outsides: Vec<Outside>, config: crate::config::Config) -> Everyone {
         let settings = Arc::new(Settings::from(&config));
         let run_id: [u8; 20] = rand::random();
         Everyone {
-            registry: Registry::new(cores),
+            registry: Registry::new(outsides.len()),
+            outsides,
+            slowlog: Slowlog::default(),
+            instant: AtomicBool::new(false),
             port: settings.port,
             config: Mutex::new(config),
             settings: Mutex::new(settings),
@@ -108,6 +122,32 @@ pub struct Core {
     pub tasks: Tasks,
     /// Steps that others asked of this core and that are under way: what they did, not logged yet.
     pub(super) units: std::collections::HashMap<crate::shard::message::TxId, crate::shard::Unit>,
+    /// Commands of other cores that wait for room in the log, in order.
+    pub(super) stalled: VecDeque<Deferred>,
+    /// Connections that wait for room in the log.
+    pub(super) awaiting_space: Vec<ConnRef>,
+    /// Connections that wait for the end of CLIENT PAUSE.
+    pub(super) awaiting_pause: Vec<ConnRef>,
+    /// Connections that were taken over and do not receive yet.
+    pub(super) arm: Vec<ConnRef>,
+    /// Connections that monitor.
+    pub(super) monitors: Vec<ConnRef>,
+    /// Whether [`Core::attend`] has to look at each command.
+    pub(super) attention: bool,
+    /// CLIENT PAUSE.
+    pub(super) pause: Pause,
+    /// The way to one instant.
+    pub(super) standstill: Standstill,
+    /// Operations of the log under way.
+    pub(super) flights: LogFlights,
+    /// The keeper of segments, if there is a log.
+    pub(super) keeper: Option<KeeperClient>,
+    /// Whose messages are read next.
+    pub(super) mail_turn: usize,
+    /// When the last command ended: the next one is timed from there.
+    pub(super) tick: Ticks,
+    /// From here on a command is slow, nanoseconds.
+    pub(super) slow_nanos: u64,
     /// Counters.
     pub stats: Stats,
     /// Unix ms, read once a pass.
@@ -117,10 +157,24 @@ pub struct Core {
 
 impl Core {
     /// A core with its shard, at its end of the mesh.
-    pub fn new(everyone: Arc<Everyone>, shard: Shard, mesh: Mesh<Envelope>) -> Core {
+    pub fn new(everyone: Arc<Everyone>, shard: Shard, mesh: Mesh<Envelope>, keeper: Option<KeeperClient>) -> Core {
         let cores = mesh.cores();
         let commands = crate::command::all();
+        let slow_nanos = slow_nanos(&everyone.settings());
         Core {
+            keeper,
+            slow_nanos,
+            stalled: VecDeque::new(),
+            awaiting_space: Vec::new(),
+            awaiting_pause: Vec::new(),
+            arm: Vec::new(),
+            monitors: Vec::new(),
+            attention: false,
+            pause: Pause::default(),
+            standstill: Standstill::default(),
+            flights: LogFlights::default(),
+            mail_turn: 0,
+            tick: Ticks::now(),
             settings: everyone.settings(),
             settings_version: everyone.settings_version(),
             everyone,
@@ -161,6 +215,7 @@ impl Core {
     pub fn begin_pass(&mut self) {
         self.now_ms = unix_ms();
         self.shard.set_now(self.now_ms);
+        self.tick = Ticks::now();
     }
 
     /// Takes over settings that have changed.
@@ -170,6 +225,7 @@ impl Core {
             self.settings_version = version;
             self.settings = self.everyone.settings();
             self.shard.set_settings(self.settings.clone());
+            self.slow_nanos = slow_nanos(&self.settings);
         }
     }
 
@@ -218,7 +274,7 @@ impl Core {
             conn.dirty = true;
             self.dirty.push(at);
         }
-        if conn.awaits_drain && !conn.outbox.has_pending() {
+        if conn.awaits_drain && !conn.awaits_space && !conn.outbox.has_pending() {
             conn.awaits_drain = false;
             self.resume.push(at);
         }
@@ -236,4 +292,9 @@ impl Core {
             self.pool.push(buffer);
         }
     }
+}
+
+/// From how many nanoseconds on a command goes to the slow log.
+fn slow_nanos(settings: &Settings) -> u64 {
+    settings.slowlog_slower_than_us.map_or(u64::MAX, |us| us.saturating_mul(1000))
 }

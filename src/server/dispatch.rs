@@ -128,7 +128,7 @@ impl Core {
         if command.spec.flags.has(Flags::WRITE)
             && let Err(refusal) = self.shard.admit(args)
         {
-            return self.not_admitted(conn, command, args, refusal);
+            return self.not_admitted(conn, command, refusal);
         }
         let (out, start) = conn.outbox.target();
         let gate = self.shard.run(command, run, conn.session, args, out);
@@ -189,7 +189,7 @@ impl Core {
             stats.failed += 1;
         }
         if nanos >= self.slow_nanos {
-            self.note_slow(command, nanos, args, conn);
+            self.note_slow_here(command, nanos, args, conn);
         }
     }
 

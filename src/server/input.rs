@@ -131,7 +131,7 @@ impl Core {
 
     fn check_query_limit(&mut self, conn: &mut Conn) {
         let queued = conn.query_bytes() + conn.multi.as_ref().map_or(0, |multi| multi.bytes);
-        if queued as u64 > self.settings.client_query_buffer_limit {
+        if queued as u64 > self.settings.client_query_buffer_limit_bytes {
             tracing::warn!(client = conn.id, bytes = queued, "closing client that reached max query buffer length");
             self.stats.query_limit_disconnections += 1;
             conn.closing = Closing::Now;

@@ -28,10 +28,7 @@ impl Core {
     pub fn drive_log(&mut self, mut submit: impl FnMut(LogIo)) {
         let now_ms = self.now_ms;
         let core = self.me() as u16;
-        let Some(log) = self.shard.journal().log() else { return };
-        if log.ready_to_seal() {
-            log.seal(now_ms);
-            let sealed = log.last_lsn();
+        if let Some(sealed) = self.shard.journal().seal(now_ms) {
             self.shard.sealed(sealed);
         }
         loop {
@@ -54,7 +51,7 @@ impl Core {
         }
     }
 
-    fn order(&self, order: Order) {
+    pub(super) fn order(&self, order: Order) {
         if let Some(keeper) = &self.keeper {
             keeper.order(order);
         }
@@ -76,7 +73,7 @@ impl Core {
             self.mesh.send(core as usize, Envelope::LogAdvanced);
         }
         for core in completion.poisoned.iter() {
-            let reason = reason.clone().unwrap_or_else(|| Poisoned::new("the log of another core failed"));
+            let reason = reason.clone().unwrap_or_else(|| Poisoned { core: me as u16, reason: "the log failed".into() });
             if core as usize == me {
                 self.poison(reason);
             } else {

@@ -27,8 +27,9 @@ impl Core {
         any
     }
 
-    fn take_in(&mut self, from: usize, message: Envelope) {
+    pub(super) fn take_in(&mut self, from: usize, message: Envelope) {
         match message {
+            Envelope::Batch(batch) if self.standstill.stopped => self.standstill.batches.push_back((from, batch)),
             Envelope::Batch(batch) => self.run_batch(from, batch),
             Envelope::BatchDone(batch) => self.batch_done(batch),
             Envelope::Late { to, bytes, gate } => self.answered(to, &bytes, gate),
@@ -39,13 +40,17 @@ impl Core {
                 }
             }
             Envelope::Answer { tx, answer } => self.tasks.answer(tx.number, from, answer),
+            Envelope::Segment(result) => self.segment_made(result),
+            Envelope::LogAdvanced => self.log_advanced(),
+            Envelope::Poison(reason) => self.poison(reason),
+            Envelope::PeerPoisoned => self.peer_poisoned(from as u16),
             Envelope::Look => self.look(),
             Envelope::Adopt(accepted) => self.adopt(*accepted),
         }
     }
 
     /// Runs another core's commands and sends the replies back.
-    fn run_batch(&mut self, from: usize, mut batch: Box<Batch>) {
+    pub(super) fn run_batch(&mut self, from: usize, mut batch: Box<Batch>) {
         let mut promise: Option<u64> = None;
         self.tick = crate::observe::Ticks::now();
         for index in 0..batch.commands.len() {
@@ -114,7 +119,7 @@ impl Core {
             self.stalled.push_back(deferred(args));
             return true;
         }
-        self.queue_for_locks(deferred(args))
+        self.queue_for_locks(deferred(args)).is_ok()
     }
 
     fn batch_done(&mut self, mut batch: Box<Batch>) {

@@ -1,11 +1,17 @@
 //! One core of the server: its loop, and the way of a request from the socket to the shard and back.
 
+mod admin;
 mod core;
 mod dispatch;
 mod input;
+mod instant;
+mod keeper;
+mod logging;
 mod mail;
 mod output;
+mod outside;
 mod participant;
+mod pause;
 mod spanning;
 mod task;
 

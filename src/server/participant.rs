@@ -143,7 +143,7 @@ impl Core {
     }
 
     /// The gate of what the shard did last, if it is still closed.
-    fn gate_of_last(&self) -> Option<Gate> {
+    pub(super) fn gate_of_last(&self) -> Option<Gate> {
         let me = self.me();
         self.shard.last_gate().filter(|&lsn| lsn > self.durable[me]).map(|lsn| Gate { core: me as u16, lsn })
     }
@@ -192,7 +192,7 @@ impl Core {
         None
     }
 
-    fn run_deferred(&mut self, deferred: Deferred) {
+    pub(super) fn run_deferred(&mut self, deferred: Deferred) {
         let Deferred { command, session, to, args } = deferred;
         let mut bytes = Vec::new();
         if let crate::command::Exec::Keyed(run) | crate::command::Exec::Split(run, _) = command.exec {

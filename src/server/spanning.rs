@@ -272,7 +272,7 @@ pub(super) async fn gather_locked(
     let mut bytes = Vec::new();
     let changed = handle.with(|core| {
         let Exec::Keyed(run) = command.exec else { return Vec::new() };
-        core.shard.run_elsewhere(command, run, session, args.as_args(), order.into_iter().zip(values), &mut bytes)
+        core.shard.run_elsewhere(run, session, args.as_args(), order.into_iter().zip(values), &mut bytes)
     });
     let mut homes: BTreeMap<usize, Vec<_>> = BTreeMap::new();
     for (key, value) in changed {

@@ -4,6 +4,8 @@
 //! when the last of them is in.
 
 use super::core::Core;
+use super::keeper::Order;
+use crate::log::{Segment, SegmentEnd};
 use crate::shard::message::{Answer, Envelope, Request, TxId};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -119,6 +121,11 @@ impl Handle {
                 }
             }
         }
+        self.answers().await
+    }
+
+    /// Waits until the inbox is full.
+    async fn answers(&self) -> Vec<Answer> {
         std::future::poll_fn(|_| {
             let mut core = self.core.borrow_mut();
             let inbox = core.tasks.inboxes.get(&self.tx.number);
@@ -134,6 +141,26 @@ impl Handle {
     /// Asks one core.
     pub async fn ask_one(&self, to: usize, request: Request) -> Answer {
         self.ask(vec![(to, request)]).await.pop().unwrap_or(Answer::Done)
+    }
+
+    /// Has the keeper put effects on whole databases between two generations of the log.
+    pub async fn barrier(
+        &self,
+        effect: (u16, Vec<Vec<u8>>),
+        discards_history: bool,
+        ends: Vec<SegmentEnd>,
+    ) -> Result<Vec<Segment>, String> {
+        let me = {
+            let mut core = self.core.borrow_mut();
+            let me = core.me();
+            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, answers: vec![(me, None)] });
+            core.order(Order::Barrier { tx: self.tx, effect, discards_history, ends });
+            me
+        };
+        match self.answers().await.pop() {
+            Some(Answer::Segments(result)) => result,
+            _ => Err(format!("ERR internal error: core {me} got no answer from the keeper of segments")),
+        }
     }
 
     /// Tells cores something that has no answer.

@@ -21,12 +21,14 @@ pub enum NotAdmitted {
 #[derive(Default)]
 pub struct Journal {
     log: Option<CoreLog>,
+    /// The last LSN in a frame on its way to the medium.
+    sealed: Lsn,
 }
 
 impl Journal {
     /// A journal that writes to `log`, if there is one.
     pub fn new(log: Option<CoreLog>) -> Journal {
-        Journal { log }
+        Journal { log, sealed: 0 }
     }
 
     /// The log, for whoever drives it.
@@ -97,7 +99,7 @@ impl Journal {
                 for (db, args) in unit.iter() {
                     transaction.effect(db, args.iter());
                 }
-                transaction.finish(mark)
+                transaction.finish(mark).unwrap_or(0)
             }
         }
     }
@@ -105,7 +107,18 @@ impl Journal {
     /// The last LSN on its way to the medium or there.
     #[inline]
     pub fn sealed_lsn(&self) -> Lsn {
-        self.log.as_ref().map_or(0, CoreLog::sealed_lsn)
+        self.sealed
+    }
+
+    /// Seals the batch into a frame if it is time. Returns the last LSN in it.
+    pub fn seal(&mut self, now_ms: u64) -> Option<Lsn> {
+        let log = self.log.as_mut()?;
+        if !log.ready_to_seal() {
+            return None;
+        }
+        log.seal(now_ms);
+        self.sealed = log.last_lsn();
+        Some(self.sealed)
     }
 }
 

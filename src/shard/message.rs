@@ -43,6 +43,12 @@ pub enum Envelope {
     },
     /// From the keeper of segments: one is ready, or why it is not.
     Segment(Result<Box<crate::log::Segment>, String>),
+    /// A core whose log moved this one's durable LSN (they share a transaction) says so.
+    LogAdvanced,
+    /// A partner's log failed, so this core's can no longer be acknowledged.
+    Poison(crate::log::Poisoned),
+    /// The sender's log failed: replies that wait for it never come.
+    PeerPoisoned,
     /// Look at what all cores share: settings have changed, or the server is to end.
     Look,
     /// Take over a connection that another core has accepted.

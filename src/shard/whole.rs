@@ -4,7 +4,7 @@ use super::cx::Cx;
 use super::locks::LockKey;
 use super::message::FetchedValue;
 use super::shard::{Shard, Sink};
-use crate::command::{Command, KeyedFn};
+use crate::command::KeyedFn;
 use crate::keyspace::{Value, hash_key};
 use crate::net::Session;
 use crate::resp::Args;
@@ -35,7 +35,6 @@ impl Shard {
     /// with their values then.
     pub fn run_elsewhere(
         &mut self,
-        command: &'static Command,
         run: KeyedFn,
         session: Session,
         args: Args,
