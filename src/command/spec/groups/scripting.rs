@@ -77,7 +77,9 @@ const SCRIPT_SUBCOMMANDS: &[CommandSpec] = &[
         .tips(ALL_NODES)
         .doc("2.6.0", "Keeps a script for EVALSHA.", "O(N) in the script's length")
         .args(&[string("script")]),
-    cmd("script|show", 3, NOSCRIPT, SCRIPTING).doc("8.0.0", "A script's source.", "O(1)").args(&[string("sha1")]),
+    cmd("script|show", 3, NOSCRIPT | STALE, SCRIPTING)
+        .doc("8.0.0", "A script's source.", "O(1)")
+        .args(&[string("sha1")]),
 ];
 
 pub(in crate::command::spec) const COMMANDS: &[CommandSpec] = &[
