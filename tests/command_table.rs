@@ -38,6 +38,19 @@ const KEYS_DIFFER: &[(&str, &str)] = &[
     ("georadius k 1 2 3 m store d storedist e", "Redis also reports the destination that is not written"),
 ];
 
+type Predicate = fn(&[&str]) -> bool;
+
+/// The same for random requests: which ones of a command.
+const KEYS_DIFFER_FOR: &[(&str, Predicate, &str)] = &[
+    ("pfmerge", |words| words.len() == 2, "as above"),
+    ("georadius", stores_twice, "as above"),
+    ("georadiusbymember", stores_twice, "as above"),
+];
+
+fn stores_twice(words: &[&str]) -> bool {
+    words.contains(&"store") && words.contains(&"storedist")
+}
+
 const REQUESTS: &[&str] = &[
     "get k",
     "get",
@@ -203,6 +216,73 @@ fn the_same_keys_are_found_as_by_redis() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Words that mean something to some command, and some that don't.
+const WORDS: &[&str] = &[
+    "-",
+    "a",
+    "b",
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "get",
+    "set",
+    "incrby",
+    "overflow",
+    "store",
+    "storedist",
+    "by",
+    "limit",
+    "keys",
+    "auth",
+    "auth2",
+    "copy",
+    "streams",
+    "count",
+    "block",
+    "group",
+    "u8",
+    "asc",
+];
+
+#[test]
+fn random_requests_have_the_same_keys_as_in_redis() {
+    let Some(mut peer) = Peer::start("redis-server") else { return };
+    let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1u64);
+    println!("SEED={seed}");
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % below
+    };
+    let with_keys: Vec<_> = COMMANDS.iter().chain(&SUBCOMMANDS).filter(|spec| !spec.keys.is_empty()).collect();
+    for _ in 0..10_000 {
+        let spec = with_keys[random(with_keys.len())];
+        if VALKEY_ROWS.contains(&spec.name) {
+            continue;
+        }
+        let mut words = vec!["COMMAND", "GETKEYSANDFLAGS"];
+        words.extend(spec.name.split('|'));
+        let least = spec.arity.unsigned_abs() as usize + 2;
+        let count = if spec.arity < 0 { least + random(8) } else { least };
+        // Each word once: what Redis makes of two STORE or KEYS is not always what the command makes of them.
+        while words.len() < count {
+            let word = WORDS[random(WORDS.len())];
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words.iter_mut().filter(|word| **word == "-").for_each(|word| *word = "");
+        if KEYS_DIFFER_FOR.iter().any(|(name, differs, _)| *name == spec.name && differs(&words[2..])) {
+            continue;
+        }
+        assert_eq!(basalt(&words), peer.ask(&words), "{words:?}, SEED={seed}");
+    }
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn geo_destination(args: Args, options: usize) -> Option<usize> {
     found
 }
 
-/// MIGRATE's one key; or, if it is empty and KEYS follows, everything behind that.
+/// MIGRATE's one key; or, if it is empty, everything behind KEYS. An empty one without KEYS is a key like any other.
 fn migrate(spec: &CommandSpec, args: Args, each: &mut impl FnMut(usize, KeyFlags)) -> Result<usize, KeysError> {
     let flags = spec.keys[0].flags;
     let mut at = 6;

@@ -134,3 +134,51 @@ fn the_short_cut_finds_the_same_keys() {
         }
     }
 }
+
+#[test]
+fn no_request_makes_it_look_past_the_end() {
+    let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1u64);
+    println!("SEED={seed}");
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % below
+    };
+    let words = [
+        "",
+        "a",
+        "0",
+        "1",
+        "2",
+        "7",
+        "-1",
+        "4294967296",
+        "18446744073709551615",
+        "get",
+        "store",
+        "limit",
+        "keys",
+        "auth2",
+        "streams",
+    ];
+    for _ in 0..50_000 {
+        let ids = super::super::TOTAL;
+        let spec = super::super::CommandId(random(ids) as u16).spec();
+        let mut owned = OwnedArgs::new(spec.name.split('|'));
+        let least = spec.arity.unsigned_abs() as usize;
+        let count = if spec.arity < 0 { least + random(6) } else { least };
+        while owned.as_args().len() < count {
+            owned.push(words[random(words.len())].as_bytes());
+        }
+        let mut found = 0;
+        let result = for_each_key(spec, owned.as_args(), |at, _| {
+            assert!((1..count).contains(&at), "{} found key {at} of {count}, SEED={seed}", spec.name);
+            found += 1;
+        });
+        if let Ok(reported) = result {
+            assert_eq!(reported, found, "{}", spec.name);
+        }
+    }
+}

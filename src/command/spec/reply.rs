@@ -71,7 +71,7 @@ pub fn info(names: Args, reply: &mut Reply, implemented: Implemented) {
     for name in names.iter() {
         match existing_by_name(name, implemented) {
             Some(spec) => describe(spec, reply, implemented),
-            None => reply.null_array(),
+            None => reply.null(),
         }
     }
 }

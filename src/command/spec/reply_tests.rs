@@ -20,7 +20,7 @@ fn info_has_the_shape_that_cluster_clients_parse() {
          ~1 %3 $5 flags ~2 +RO +access $12 begin_search %2 $4 type $5 index $4 spec %1 $5 index :1 \
          $9 find_keys %2 $4 type $5 range $4 spec %3 $7 lastkey :0 $7 keystep :1 $5 limit :0 ~0 _ "
     );
-    assert_eq!(ask_proto("command info nosuch", Proto::Resp2, &|_| true), "*1 *-1 ");
+    assert_eq!(ask_proto("command info nosuch", Proto::Resp2, &|_| true), "*1 $-1 ");
 }
 
 #[test]
