@@ -473,7 +473,10 @@ impl Peer {
             Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/basalt-peers/run")).filter(|path| path.exists())
         });
         let Some(runner) = runner else {
-            eprintln!("SKIPPED: nothing compared with {server}; set BASALT_PEERS to a program that runs it");
+            // Not eprintln!, which the test harness would swallow.
+            let notice =
+                format!("SKIPPED: nothing compared with {server}; set BASALT_PEERS to a program that runs it\n");
+            std::io::stderr().write_all(notice.as_bytes()).expect("write");
             return None;
         };
         let dir = tempfile::tempdir().expect("a directory");
