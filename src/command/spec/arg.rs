@@ -76,7 +76,7 @@ pub struct Arg {
     pub since: Option<&'static str>,
     /// The version from which on it should no longer be used.
     pub deprecated_since: Option<&'static str>,
-    /// What syntax shows for it, if not its name.
+    /// What syntax shows for it, if not its name (see [`Arg::display`]).
     pub display: Option<&'static str>,
     /// Which of the command's key specifications finds it.
     pub key_spec: Option<u8>,
@@ -85,6 +85,15 @@ pub struct Arg {
 }
 
 impl Arg {
+    /// What syntax shows for it; nothing for arguments that hold others.
+    pub const fn display(&self) -> Option<&'static str> {
+        match (self.display, self.kind) {
+            (Some(text), _) => Some(text),
+            (None, ArgKind::OneOf | ArgKind::Block) => None,
+            (None, _) => Some(self.name),
+        }
+    }
+
     pub(super) const fn new(name: &'static str, kind: ArgKind) -> Arg {
         Arg {
             name,

@@ -48,8 +48,6 @@ impl Flags {
     pub const MAY_REPLICATE: Flags = Flags(1 << 24);
     /// Also served by a sentinel. Not printed.
     pub const SENTINEL: Flags = Flags(1 << 25);
-    /// Served by a sentinel only. Not printed.
-    pub const ONLY_SENTINEL: Flags = Flags(1 << 26);
     /// Needs the setting `enable-debug-command` or `enable-module-command`. Not printed.
     pub const PROTECTED: Flags = Flags(1 << 27);
     /// May read keys that its arguments do not name (SORT BY). Not printed.

@@ -5,16 +5,22 @@
 //! those of Redis 7.4, with the commands that Redis 8.0 and Valkey 8.0 added
 //! (<https://redis.io/docs/latest/commands/command/>). `tests/command_table.rs` compares them with running servers.
 //!
-//! [`find`] looks a name up, [`resolve`] also takes the subcommand and checks the arity.
+//! - [`find`] looks a name up, [`resolve`] also takes the subcommand and checks the arity;
+//! - [`keys`] finds the keys among a request's arguments;
+//! - [`reply`] answers COMMAND and its subcommands, and HELP of every container.
 
 mod arg;
 mod categories;
 mod command;
+mod docs;
 mod errors;
 mod flags;
+mod glob;
 mod groups;
 mod key_spec;
+pub mod keys;
 mod lookup;
+pub mod reply;
 mod row;
 mod table;
 

@@ -5,10 +5,22 @@ use super::groups;
 
 const GROUPS: &[(Group, &[CommandSpec])] = &[
     (Group::String, groups::string::COMMANDS),
+    (Group::Hash, groups::hash::COMMANDS),
+    (Group::List, groups::list::COMMANDS),
+    (Group::Set, groups::set::COMMANDS),
+    (Group::SortedSet, groups::sorted_set::COMMANDS),
+    (Group::SortedSet, groups::sorted_set_ranges::COMMANDS),
+    (Group::Stream, groups::stream::COMMANDS),
+    (Group::Bitmap, groups::bitmap::COMMANDS),
+    (Group::HyperLogLog, groups::hyperloglog::COMMANDS),
+    (Group::Geo, groups::geo::COMMANDS),
     (Group::Generic, groups::generic::COMMANDS),
+    (Group::Transactions, groups::transactions::COMMANDS),
+    (Group::Scripting, groups::scripting::COMMANDS),
+    (Group::PubSub, groups::pubsub::COMMANDS),
     (Group::Connection, groups::connection::COMMANDS),
     (Group::Server, groups::server::COMMANDS),
-    (Group::Transactions, groups::transactions::COMMANDS),
+    (Group::Cluster, groups::cluster::COMMANDS),
 ];
 
 /// Numbers of top-level commands and of subcommands.
