@@ -5,4 +5,5 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub mod intset;
 pub mod listpack;
+pub mod rdb;
 pub mod resp;
