@@ -14,6 +14,7 @@ pub mod log;
 pub mod net;
 pub mod object;
 pub mod observe;
+pub mod rdb;
 pub mod resp;
 pub mod ring;
 pub mod server;

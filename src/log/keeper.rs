@@ -153,11 +153,7 @@ impl Keeper {
     }
 
     /// The first switch of a rewrite (rule S1): the cut. Old base, old segments and the new ones that this returns.
-    pub fn rewrite_begin(
-        &mut self,
-        ends: &[SegmentEnd],
-        now_ms: u64,
-    ) -> Result<(Rewrite, Vec<Segment>), KeeperError> {
+    pub fn rewrite_begin(&mut self, ends: &[SegmentEnd], now_ms: u64) -> Result<(Rewrite, Vec<Segment>), KeeperError> {
         self.check()?;
         if self.rewrite.is_some() {
             return Err(KeeperError::RewriteRunning);
@@ -185,9 +181,12 @@ impl Keeper {
         self.dir.fs.sync_dir(&path).map_err(|error| KeeperError::Io { action: "sync", path, error })?;
         let name = self.rewrite_base_name(rewrite);
         let base = Entry { name, seq: rewrite.base_seq, role: Role::Base, segment: None };
-        let (kept, dropped): (Vec<_>, Vec<_>) = self.manifest.entries.iter().cloned().partition(|entry| {
-            entry.segment.is_some_and(|segment| segment.generation > rewrite.cut_generation)
-        });
+        let (kept, dropped): (Vec<_>, Vec<_>) = self
+            .manifest
+            .entries
+            .iter()
+            .cloned()
+            .partition(|entry| entry.segment.is_some_and(|segment| segment.generation > rewrite.cut_generation));
         let entries = std::iter::once(base).chain(kept).collect();
         self.switch(Manifest { entries, edit: self.manifest.edit })?;
         self.rewrite = None;
@@ -292,13 +291,7 @@ impl Keeper {
         }
     }
 
-    fn fill(
-        &mut self,
-        file: &dyn File,
-        wanted: &Wanted<'_>,
-        seq: u64,
-        now_ms: u64,
-    ) -> io::Result<SegmentHeader> {
+    fn fill(&mut self, file: &dyn File, wanted: &Wanted<'_>, seq: u64, now_ms: u64) -> io::Result<SegmentHeader> {
         if !file.lock(std::time::Duration::ZERO)? {
             return Err(io::Error::from(io::ErrorKind::WouldBlock));
         }

@@ -5,7 +5,9 @@ mod outbox;
 mod registry;
 mod table;
 
-pub use conn::{Accepted, Closing, Conn, ConnRef, Multi, OutputClass, Peer, Profile, ReplyTo, Session, Special, Watched};
+pub use conn::{
+    Accepted, Closing, Conn, ConnRef, Multi, OutputClass, Peer, Profile, ReplyTo, Session, Special, Watched,
+};
 pub use outbox::{Gate, Outbox};
 pub use registry::{ClientRecord, Registry};
 pub use table::ConnTable;

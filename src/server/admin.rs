@@ -56,12 +56,7 @@ impl Core {
 
     /// A write found no room in the log, or is refused.
     #[cold]
-    pub(super) fn not_admitted(
-        &mut self,
-        conn: &mut Conn,
-        command: &'static Command,
-        refusal: NotAdmitted,
-    ) -> Flow {
+    pub(super) fn not_admitted(&mut self, conn: &mut Conn, command: &'static Command, refusal: NotAdmitted) -> Flow {
         match refusal {
             NotAdmitted::Wait => {
                 conn.awaits_space = true;

@@ -218,7 +218,14 @@ impl Core {
         }
         if conn.special.has(Special::SUBSCRIBED) && !conn.session.proto.is_resp3() {
             const ALLOWED: [&str; 9] = [
-                "ping", "subscribe", "ssubscribe", "psubscribe", "unsubscribe", "sunsubscribe", "punsubscribe", "quit",
+                "ping",
+                "subscribe",
+                "ssubscribe",
+                "psubscribe",
+                "unsubscribe",
+                "sunsubscribe",
+                "punsubscribe",
+                "quit",
                 "reset",
             ];
             if !ALLOWED.contains(&command.spec.name) {

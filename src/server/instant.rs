@@ -154,9 +154,8 @@ pub(super) async fn at_one_instant(handle: &Handle, what: Whole) -> Result<Vec<G
         match handle.barrier(what.effect(), matches!(what, Whole::Flush { db: None }), ends).await {
             Ok(segments) => {
                 let acts = segments.into_iter().enumerate();
-                let acts = acts.map(|(core, segment): (usize, Segment)| {
-                    (core, Request::Act(Act::Segment(Box::new(segment))))
-                });
+                let acts =
+                    acts.map(|(core, segment): (usize, Segment)| (core, Request::Act(Act::Segment(Box::new(segment)))));
                 handle.ask(acts.collect()).await;
             }
             Err(text) => result = Err(text),

@@ -73,7 +73,14 @@ impl Core {
             self.mesh.send(core as usize, Envelope::LogAdvanced);
         }
         for core in completion.poisoned.iter() {
-            let reason = reason.clone().unwrap_or_else(|| Poisoned { core: me as u16, reason: "the log failed".into() });
+            let reason = reason.clone().unwrap_or_else(|| Poisoned {
+                core: me as u16,
+                what: "write",
+                segment: String::new(),
+                offset: 0,
+                durable_lsn: self.durable[me],
+                error: "the log of a core that shares transactions with this one failed".into(),
+            });
             if core as usize == me {
                 self.poison(reason);
             } else {

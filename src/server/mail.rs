@@ -143,13 +143,7 @@ impl Core {
         }
     }
 
-    fn answer_in(
-        conns: &mut crate::net::ConnTable,
-        durable: &[u64],
-        to: ReplyTo,
-        bytes: &[u8],
-        gate: Option<Gate>,
-    ) {
+    fn answer_in(conns: &mut crate::net::ConnTable, durable: &[u64], to: ReplyTo, bytes: &[u8], gate: Option<Gate>) {
         if let Some(conn) = conns.get(to.conn) {
             let gate = gate.filter(|gate| durable[gate.core as usize] < gate.lsn);
             conn.outbox.answer_now(to.seq, bytes, gate, durable);

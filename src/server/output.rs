@@ -14,7 +14,9 @@ impl Core {
         if !conn.dirty && (conn.outbox.is_ready() || conn.closing != Closing::No) {
             conn.dirty = true;
             self.dirty.push(conn.place);
-        } else if conn.outbox.is_empty() && let Some(buffer) = conn.outbox.give_back() {
+        } else if conn.outbox.is_empty()
+            && let Some(buffer) = conn.outbox.give_back()
+        {
             self.give_back(buffer);
         }
     }

@@ -69,13 +69,7 @@ impl Core {
     }
 
     /// A command that each core can do its part of.
-    pub(super) fn split(
-        &mut self,
-        conn: &mut Conn,
-        command: &'static Command,
-        merge: Merge,
-        args: Args,
-    ) -> Flow {
+    pub(super) fn split(&mut self, conn: &mut Conn, command: &'static Command, merge: Merge, args: Args) -> Flow {
         let Some((at, seq)) = self.begin_spanning(conn) else { return Flow::Retry };
         let (session, args) = (conn.session, OwnedArgs::new(args.iter()));
         self.tasks.spawn(move |handle| async move {
@@ -138,7 +132,8 @@ pub(super) fn unlock<'k>(handle: &Handle, keys: impl Iterator<Item = (&'k usize,
 
 /// Has every core log its part as one transaction, and unlock. Returns what the reply waits for.
 pub(super) async fn finish(handle: &Handle, keys: KeysByCore, mode: Mode) -> Vec<Gate> {
-    let participants: Vec<u16> = if keys.len() > 1 { keys.keys().map(|&core| core as u16).collect() } else { Vec::new() };
+    let participants: Vec<u16> =
+        if keys.len() > 1 { keys.keys().map(|&core| core as u16).collect() } else { Vec::new() };
     let requests = keys
         .into_iter()
         .map(|(core, keys)| (core, Request::Finish { keys, mode, participants: participants.clone() }))

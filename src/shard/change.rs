@@ -66,12 +66,7 @@ impl Cx<'_> {
     }
 
     /// Lets `change` alter a string as it likes. Panics on collections.
-    pub fn update_string<R>(
-        &mut self,
-        key: &[u8],
-        found: Found,
-        change: impl FnOnce(&mut Vec<u8>) -> R,
-    ) -> (Found, R) {
+    pub fn update_string<R>(&mut self, key: &[u8], found: Found, change: impl FnOnce(&mut Vec<u8>) -> R) -> (Found, R) {
         self.shard.will_change(self.session.db, found.hash, key);
         let db = self.shard.keyspace.db_mut(self.session.db as usize);
         let (entry, result) = db.update_string(found.entry, found.hash, change);

@@ -63,10 +63,9 @@ impl Shard {
             .into_iter()
             .map(|(db, key)| {
                 let keys = self.keyspace.db(db as usize);
-                let value = keys.find(hash_key(&key), &key).map(|entry| FetchedValue {
-                    value: self.copy_value(db, entry),
-                    expire_ms: keys.expire_at(entry),
-                });
+                let value = keys
+                    .find(hash_key(&key), &key)
+                    .map(|entry| FetchedValue { value: self.copy_value(db, entry), expire_ms: keys.expire_at(entry) });
                 (LockKey { db, key }, value)
             })
             .collect();
@@ -108,7 +107,7 @@ impl Shard {
             Value::Int(value) => number.format(*value).as_bytes(),
             Value::Owned(bytes) => bytes,
             Value::Str(bytes) => bytes,
-            Value::Object(object) => return self.log_object(db, key, object, expire),
+            Value::Object(_) => unreachable!("collections have no commands yet"),
         };
         match expire {
             None => self.log_effect(db, [&b"SET"[..], key, bytes].into_iter()),
