@@ -235,6 +235,8 @@ pub struct Conn {
     pub dirty: bool,
     /// Whether and when it ends.
     pub closing: Closing,
+    /// Its socket was shut down, so that the kernel lets go of it.
+    pub shut: bool,
     /// Queued commands.
     pub multi: Option<Box<Multi>>,
     /// Rarely used state.
@@ -279,6 +281,7 @@ impl Conn {
             awaits_space: false,
             dirty: false,
             closing: Closing::No,
+            shut: false,
             multi: None,
             profile: Box::default(),
             created_ms: now_ms,

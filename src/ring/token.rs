@@ -20,6 +20,8 @@ impl Token {
     pub const BELL: u8 = 5;
     /// The ring's timer.
     pub const TIMER: u8 = 6;
+    /// A thread that is no core rang: look into the mailbox.
+    pub const OUTSIDE: u8 = 8;
     /// A write of a snapshot; payload: the writer's own token.
     pub const SNAPSHOT: u8 = 7;
 

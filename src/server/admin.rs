@@ -2,6 +2,7 @@
 //! connections.
 
 use super::core::Core;
+use super::instant::end_server;
 use super::participant::{Deferred, Waiter};
 use crate::command::spec::Flags;
 use crate::command::{Command, Flow};
@@ -9,6 +10,7 @@ use crate::net::{Accepted, ClientRecord, Closing, Conn, ConnRef, Session, Specia
 use crate::resp::{Args, Reply};
 use crate::shard::NotAdmitted;
 use crate::shard::locks::LockKey;
+use std::sync::atomic::Ordering;
 
 impl Core {
     /// Takes over a connection that was accepted for this core.
@@ -140,6 +142,10 @@ impl Core {
     /// Looks at what all cores share.
     pub(super) fn look(&mut self) {
         self.refresh_settings();
+        if self.everyone.ending.load(Ordering::Acquire) && !self.end_spawned {
+            self.end_spawned = true;
+            self.tasks.spawn_conductor(|handle| async move { end_server(&handle).await });
+        }
     }
 
     /// Stops watching whatever a connection watches.

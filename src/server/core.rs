@@ -1,5 +1,6 @@
 //! Everything one core owns.
 
+use super::cron::Ending;
 use super::instant::Standstill;
 use super::keeper::KeeperClient;
 use super::logging::LogFlights;
@@ -148,6 +149,14 @@ pub struct Core {
     pub(super) tick: Ticks,
     /// From here on a command is slow, nanoseconds.
     pub(super) slow_nanos: u64,
+    /// Times that [`Core::cron`] ran.
+    pub(super) crons: u64,
+    /// Where it stands in its own end.
+    pub(super) ending: Ending,
+    /// The task that ends the server has been started here.
+    pub(super) end_spawned: bool,
+    /// Entries into the kernel.
+    pub enters: u64,
     /// Counters.
     pub stats: Stats,
     /// Unix ms, read once a pass.
@@ -174,6 +183,10 @@ impl Core {
             standstill: Standstill::default(),
             flights: LogFlights::default(),
             mail_turn: 0,
+            crons: 0,
+            ending: Ending::No,
+            enters: 0,
+            end_spawned: false,
             tick: Ticks::now(),
             settings: everyone.settings(),
             settings_version: everyone.settings_version(),
@@ -216,6 +229,7 @@ impl Core {
         self.now_ms = unix_ms();
         self.shard.set_now(self.now_ms);
         self.tick = Ticks::now();
+        self.tasks.begin_pass();
     }
 
     /// Takes over settings that have changed.

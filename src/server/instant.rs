@@ -9,6 +9,7 @@ use super::task::Handle;
 use crate::log::Segment;
 use crate::net::Gate;
 use crate::shard::message::{Act, Answer, Request, TxId};
+use std::sync::atomic::Ordering;
 
 /// Where this core stands on the way to one instant.
 #[derive(Default)]
@@ -63,6 +64,7 @@ impl Core {
         match act {
             Act::Flush { db } => self.shard.flush(db),
             Act::Swap { a, b } => self.shard.swap(a, b),
+            Act::End => self.begin_end(),
             Act::Segment(segment) => {
                 if let Some(log) = self.shard.journal().log() {
                     log.enter_generation(*segment);
@@ -72,11 +74,13 @@ impl Core {
     }
 
     fn is_drained(&self) -> bool {
-        self.stalled.is_empty() && self.shard.journal_ref().log_ref().is_none_or(|log| log.is_drained())
+        let log = self.shard.journal_ref().log_ref();
+        log.is_none_or(|log| log.poisoned().is_some() || (self.stalled.is_empty() && log.is_drained()))
     }
 
     fn drained(&self) -> Answer {
-        Answer::Ended(self.shard.journal_ref().log_ref().map(|log| log.end()))
+        let log = self.shard.journal_ref().log_ref().filter(|log| log.poisoned().is_none());
+        Answer::Ended(log.map(|log| log.end()))
     }
 
     /// A command that spans cores has ended here.
@@ -136,10 +140,35 @@ impl Whole {
     }
 }
 
-/// Does something to whole databases on all cores at one instant. Only one such task may run at a time in the server:
-/// the caller has taken `everyone.instant`. Returns an error for the client if the log could not take it; then nothing
+/// Waits for the right to bring all cores to one instant, which one task of the server has at a time; give it back with
+/// [`give_instant`].
+async fn take_instant(handle: &Handle) {
+    while !handle.with(|core| {
+        core.everyone.instant.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }) {
+        // The holder is done within a few commits; until then this task is asked again once a pass.
+        handle.next_pass().await;
+    }
+}
+
+fn give_instant(handle: &Handle) {
+    handle.with(|core| core.everyone.instant.store(false, Ordering::Release));
+}
+
+/// Ends the server: all commands that run are finished and durable, and every log is closed.
+pub(super) async fn end_server(handle: &Handle) {
+    take_instant(handle).await;
+    let cores = handle.with(|core| core.cores());
+    let all = |make: &dyn Fn() -> Request| (0..cores).map(|core| (core, make())).collect::<Vec<_>>();
+    handle.ask(all(&|| Request::Hold)).await;
+    handle.ask(all(&|| Request::Stop)).await;
+    handle.ask(all(&|| Request::Act(Act::End))).await;
+}
+
+/// Does something to whole databases on all cores at one instant. Runs in a conductor task. Returns an error for the client if the log could not take it; then nothing
 /// was done.
 pub(super) async fn at_one_instant(handle: &Handle, what: Whole) -> Result<Vec<Gate>, String> {
+    take_instant(handle).await;
     let cores = handle.with(|core| core.cores());
     let all = |make: &dyn Fn() -> Request| (0..cores).map(|core| (core, make())).collect::<Vec<_>>();
     handle.ask(all(&|| Request::Hold)).await;
@@ -165,5 +194,6 @@ pub(super) async fn at_one_instant(handle: &Handle, what: Whole) -> Result<Vec<G
         handle.ask(all(&|| Request::Act(what.act()))).await;
     }
     handle.tell(all(&|| Request::Go));
+    give_instant(handle);
     result
 }

@@ -15,6 +15,13 @@ pub struct LogFlights {
     syncs: HashMap<u64, Arc<Segment>>,
 }
 
+impl LogFlights {
+    /// Whether nothing is with the kernel.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.syncs.is_empty()
+    }
+}
+
 /// What the ring is to do for the log.
 pub enum LogIo<'a> {
     /// Write all of the frame at its offset.

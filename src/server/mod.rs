@@ -2,7 +2,9 @@
 
 mod admin;
 mod core;
+mod cron;
 mod dispatch;
+mod engine;
 mod input;
 mod instant;
 mod keeper;
@@ -13,6 +15,8 @@ mod outside;
 mod participant;
 mod pause;
 mod spanning;
+mod start;
 mod task;
 
 pub use core::{Core, Everyone};
+pub use start::{StartError, block_signals, serve};

@@ -23,15 +23,24 @@ struct Inbox {
     answers: Vec<(usize, Option<Answer>)>,
 }
 
+struct Spawned {
+    number: u64,
+    start: Start,
+    /// Brings cores to one instant, and so is neither held off nor waited for by that.
+    is_conductor: bool,
+}
+
 /// What a core knows of its tasks.
 pub struct Tasks {
     core: u16,
     next: u64,
     inboxes: HashMap<u64, Inbox>,
     ready: Vec<u64>,
-    spawned: Vec<(u64, Start)>,
-    /// Started and not ended, those that bring cores to one instant apart.
-    running: usize,
+    /// To go on in the next pass.
+    later: Vec<u64>,
+    spawned: Vec<Spawned>,
+    /// Started and not ended.
+    running: std::collections::HashSet<u64>,
     /// New tasks have to wait.
     held: bool,
 }
@@ -44,8 +53,9 @@ impl Tasks {
             next: 1,
             inboxes: HashMap::new(),
             ready: Vec::new(),
+            later: Vec::new(),
             spawned: Vec::new(),
-            running: 0,
+            running: Default::default(),
             held: false,
         }
     }
@@ -56,9 +66,37 @@ impl Tasks {
         F: FnOnce(Handle) -> T + 'static,
         T: Future<Output = ()> + 'static,
     {
+        self.push(start, false);
+    }
+
+    /// Starts a task that may bring all cores to one instant. It must lock no keys.
+    pub fn spawn_conductor<F, T>(&mut self, start: F)
+    where
+        F: FnOnce(Handle) -> T + 'static,
+        T: Future<Output = ()> + 'static,
+    {
+        self.push(start, true);
+    }
+
+    fn push<F, T>(&mut self, start: F, is_conductor: bool)
+    where
+        F: FnOnce(Handle) -> T + 'static,
+        T: Future<Output = ()> + 'static,
+    {
         let number = self.next;
         self.next += 1;
-        self.spawned.push((number, Box::new(|handle| Box::pin(start(handle)))));
+        self.spawned.push(Spawned { number, start: Box::new(|handle| Box::pin(start(handle))), is_conductor });
+    }
+
+    /// Takes the tasks that may start.
+    fn take_startable(&mut self) -> Vec<Spawned> {
+        let startable: Vec<Spawned> = if self.held {
+            self.spawned.extract_if(.., |spawned| spawned.is_conductor).collect()
+        } else {
+            std::mem::take(&mut self.spawned)
+        };
+        self.running.extend(startable.iter().filter(|task| !task.is_conductor).map(|task| task.number));
+        startable
     }
 
     /// Takes in an answer.
@@ -80,12 +118,22 @@ impl Tasks {
 
     /// Whether no task is under way.
     pub fn is_idle(&self) -> bool {
-        self.running == 0
+        self.running.is_empty()
+    }
+
+    /// Begins a pass: what was put off to it can go on.
+    pub fn begin_pass(&mut self) {
+        self.ready.append(&mut self.later);
+    }
+
+    /// Whether a task waits for answers.
+    pub fn is_waiting(&self) -> bool {
+        !self.inboxes.is_empty()
     }
 
     /// Whether a task can go on.
     pub fn has_work(&self) -> bool {
-        !self.ready.is_empty() || (!self.held && !self.spawned.is_empty())
+        !self.ready.is_empty() || self.spawned.iter().any(|task| !self.held || task.is_conductor)
     }
 }
 
@@ -143,6 +191,20 @@ impl Handle {
         self.ask(vec![(to, request)]).await.pop().unwrap_or(Answer::Done)
     }
 
+    /// Goes on in a later pass of the core.
+    pub async fn next_pass(&self) {
+        let mut asked = false;
+        std::future::poll_fn(|_| {
+            if asked {
+                return Poll::Ready(());
+            }
+            asked = true;
+            self.core.borrow_mut().tasks.later.push(self.tx.number);
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Has the keeper put effects on whole databases between two generations of the log.
     pub async fn barrier(
         &self,
@@ -195,14 +257,12 @@ impl Runner {
             let (started, ready) = {
                 let mut core = self.core.borrow_mut();
                 let tasks = &mut core.tasks;
-                let started = if tasks.held { Vec::new() } else { std::mem::take(&mut tasks.spawned) };
-                tasks.running += started.len();
-                (started, std::mem::take(&mut tasks.ready))
+                (tasks.take_startable(), std::mem::take(&mut tasks.ready))
             };
             if started.is_empty() && ready.is_empty() {
                 return;
             }
-            for (number, start) in started {
+            for Spawned { number, start, .. } in started {
                 let core = self.core.clone();
                 let tx = TxId { core: core.borrow().tasks.core, number };
                 self.futures.insert(number, start(Handle { core, tx }));
@@ -219,8 +279,9 @@ impl Runner {
         if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             self.futures.remove(&number);
             let mut core = self.core.borrow_mut();
-            core.tasks.running -= 1;
-            core.task_ended();
+            if core.tasks.running.remove(&number) {
+                core.task_ended();
+            }
         }
     }
 }

@@ -247,6 +247,8 @@ pub enum Act {
         /// The other.
         b: u16,
     },
+    /// End: close the log.
+    End,
     /// Write to this segment from here on.
     Segment(Box<crate::log::Segment>),
 }
