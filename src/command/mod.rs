@@ -6,6 +6,7 @@
 
 pub mod spec;
 mod table;
+mod transactions;
 
 use crate::net::Conn;
 use crate::resp::Args;

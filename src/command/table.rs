@@ -18,5 +18,5 @@ pub fn all() -> &'static [Command] {
 }
 
 fn handlers() -> Vec<(&'static str, Exec)> {
-    Vec::new()
+    [super::transactions::handlers()].concat()
 }

@@ -225,8 +225,9 @@ pub struct Conn {
     pub send_in_flight: bool,
     /// The multishot receive is armed.
     pub receiving: bool,
-    /// A command that spans cores, waits for a key or for others to end is under way: later ones wait.
-    pub blocked: bool,
+    /// Commands under way that span cores or wait for something (EXEC and one of its own make two): later requests
+    /// wait.
+    pub blocked: u32,
     /// The next request must not start before earlier ones are answered.
     pub awaits_drain: bool,
     /// What it waits for is room in the log, or the end of a pause.
@@ -276,7 +277,7 @@ impl Conn {
             sent: 0,
             send_in_flight: false,
             receiving: false,
-            blocked: false,
+            blocked: 0,
             awaits_drain: false,
             awaits_space: false,
             dirty: false,

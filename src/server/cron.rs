@@ -73,7 +73,7 @@ impl Core {
             .conns
             .iter()
             .filter(|conn| {
-                !conn.blocked
+                conn.blocked == 0
                     && conn.subscriptions() == 0
                     && !conn.special.has(Special::MONITOR)
                     && now_ms.saturating_sub(conn.active_ms) > limit_ms
@@ -167,7 +167,14 @@ fn refuse(accepted: &crate::net::Accepted, text: &[u8]) {
     use std::os::fd::AsRawFd;
     // A new socket's buffer takes this line; if not, the client just sees the end.
     // SAFETY: sends from a slice that outlives the call.
-    unsafe { libc::send(accepted.socket.as_raw_fd(), text.as_ptr().cast(), text.len(), libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) };
+    unsafe {
+        libc::send(
+            accepted.socket.as_raw_fd(),
+            text.as_ptr().cast(),
+            text.len(),
+            libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT,
+        )
+    };
 }
 
 const PROTECTED: &str = "-DENIED Basalt is running in protected mode because protected mode is enabled and no password \

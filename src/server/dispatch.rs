@@ -4,7 +4,7 @@ use super::core::Core;
 use super::participant::{Deferred, Waiter};
 use crate::command::spec::{self, CommandSpec, Flags};
 use crate::command::{Command, Exec, Flow, KeyedFn};
-use crate::net::{Conn, Gate, ReplyTo, Special};
+use crate::net::{Conn, ReplyTo, Special};
 use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::shard::locks::{LockKey, Mode};
@@ -133,17 +133,7 @@ impl Core {
         let (out, start) = conn.outbox.target();
         let gate = self.shard.run(command, run, conn.session, args, out);
         let failed = out.get(start) == Some(&b'-');
-        match gate {
-            Some(lsn) if lsn > self.durable[self.me()] => {
-                let gate = Gate { core: self.me() as u16, lsn };
-                if conn.outbox.commit_in_batch(start, gate, self.shard.sealed_lsn()) {
-                    self.await_gate(conn.place, gate);
-                }
-            }
-            _ => {
-                conn.outbox.commit(start, None);
-            }
-        }
+        self.commit_here(conn, start, gate);
         self.account(command, failed, args, conn);
         Flow::Next
     }

@@ -8,9 +8,9 @@ use super::task::Runner;
 use crate::net::{Closing, ConnRef, Listener};
 use crate::ring::{BufferRing, Completion, Ring, Token, Wait};
 use glommio::io::BufferedFile;
+use io_uring::opcode;
 use io_uring::squeue::Flags as EntryFlags;
 use io_uring::types::{Fd, FsyncFlags, Timespec};
-use io_uring::opcode;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -53,7 +53,12 @@ pub struct Engine {
 
 impl Engine {
     /// Sets up the ring of the calling thread, which must be a glommio executor's.
-    pub fn new(core: Core, listeners: Vec<Listener>, mailbox: Mailbox, crowded: bool) -> Result<Engine, super::StartError> {
+    pub fn new(
+        core: Core,
+        listeners: Vec<Listener>,
+        mailbox: Mailbox,
+        crowded: bool,
+    ) -> Result<Engine, super::StartError> {
         let mut ring = Ring::new()?;
         let buffers = BufferRing::new(&ring, 0, BUFFERS, BUFFER_BYTES).map_err(crate::ring::RingError::from)?;
         core.mesh.set_ring(ring.as_raw_fd());
@@ -383,4 +388,3 @@ fn ring_bell(ring: &mut Ring, target: RawFd) -> io::Result<()> {
     // SAFETY: the entry names no memory.
     unsafe { ring.push(entry, Token::new(Token::IGNORE, 0)) }
 }
-

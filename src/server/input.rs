@@ -21,7 +21,7 @@ impl Core {
             return;
         }
         self.lend(conn);
-        if conn.query_bytes() == 0 && !conn.blocked && !conn.awaits_drain {
+        if conn.query_bytes() == 0 && conn.blocked == 0 && !conn.awaits_drain {
             let used = self.run_requests(conn, bytes);
             if used < bytes.len() && conn.closing == Closing::No {
                 conn.query.clear();
@@ -46,7 +46,7 @@ impl Core {
     }
 
     fn run_query(&mut self, conn: &mut Conn) {
-        if conn.blocked || conn.awaits_drain || conn.closing != Closing::No || conn.query_bytes() == 0 {
+        if conn.blocked > 0 || conn.awaits_drain || conn.closing != Closing::No || conn.query_bytes() == 0 {
             return;
         }
         // The buffer is set aside so that commands can have the connection.
@@ -82,7 +82,7 @@ impl Core {
                         Flow::Next => at += len,
                         Flow::Blocked => {
                             at += len;
-                            conn.blocked = true;
+                            conn.blocked += 1;
                             break;
                         }
                         Flow::Retry => {

@@ -6,8 +6,7 @@
 
 use super::core::Core;
 use super::task::Handle;
-use crate::log::Segment;
-use crate::net::Gate;
+use crate::log::SegmentEnd;
 use crate::shard::message::{Act, Answer, Request, TxId};
 use std::sync::atomic::Ordering;
 
@@ -105,7 +104,7 @@ impl Core {
 }
 
 /// What is done at one instant, and how it is logged.
-pub(super) enum Whole {
+pub(crate) enum Whole {
     /// FLUSHALL, FLUSHDB.
     Flush {
         /// Which database; `None`: all.
@@ -129,7 +128,7 @@ impl Whole {
     }
 
     /// The effect as the log has it: a database and a command.
-    fn effect(&self) -> (u16, Vec<Vec<u8>>) {
+    pub(super) fn effect(&self) -> (u16, Vec<Vec<u8>>) {
         match *self {
             Whole::Flush { db: None } => (0, vec![b"FLUSHALL".to_vec()]),
             Whole::Flush { db: Some(db) } => (db, vec![b"FLUSHDB".to_vec()]),
@@ -143,9 +142,9 @@ impl Whole {
 /// Waits for the right to bring all cores to one instant, which one task of the server has at a time; give it back with
 /// [`give_instant`].
 async fn take_instant(handle: &Handle) {
-    while !handle.with(|core| {
-        core.everyone.instant.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    }) {
+    while !handle
+        .with(|core| core.everyone.instant.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok())
+    {
         // The holder is done within a few commits; until then this task is asked again once a pass.
         handle.next_pass().await;
     }
@@ -155,45 +154,67 @@ fn give_instant(handle: &Handle) {
     handle.with(|core| core.everyone.instant.store(false, Ordering::Release));
 }
 
-/// Ends the server: all commands that run are finished and durable, and every log is closed.
-pub(super) async fn end_server(handle: &Handle) {
-    take_instant(handle).await;
+/// The same request for every core.
+fn to_all(handle: &Handle, make: impl Fn() -> Request) -> Vec<(usize, Request)> {
     let cores = handle.with(|core| core.cores());
-    let all = |make: &dyn Fn() -> Request| (0..cores).map(|core| (core, make())).collect::<Vec<_>>();
-    handle.ask(all(&|| Request::Hold)).await;
-    handle.ask(all(&|| Request::Stop)).await;
-    handle.ask(all(&|| Request::Act(Act::End))).await;
+    (0..cores).map(|core| (core, make())).collect()
 }
 
-/// Does something to whole databases on all cores at one instant. Runs in a conductor task. Returns an error for the client if the log could not take it; then nothing
-/// was done.
-pub(super) async fn at_one_instant(handle: &Handle, what: Whole) -> Result<Vec<Gate>, String> {
+/// Brings all cores to a standstill, with everything they ran durable. Returns where their logs ended; without a log,
+/// nothing. Only in a conductor task, and [`go`] must follow.
+pub(super) async fn stop_all(handle: &Handle) -> Vec<SegmentEnd> {
     take_instant(handle).await;
-    let cores = handle.with(|core| core.cores());
-    let all = |make: &dyn Fn() -> Request| (0..cores).map(|core| (core, make())).collect::<Vec<_>>();
-    handle.ask(all(&|| Request::Hold)).await;
-    let mut ends = Vec::new();
-    for answer in handle.ask(all(&|| Request::Stop)).await {
-        if let Answer::Ended(Some(end)) = answer {
-            ends.push(end);
-        }
-    }
-    let mut result = Ok(Vec::new());
-    if ends.len() == cores {
-        match handle.barrier(what.effect(), matches!(what, Whole::Flush { db: None }), ends).await {
-            Ok(segments) => {
-                let acts = segments.into_iter().enumerate();
-                let acts =
-                    acts.map(|(core, segment): (usize, Segment)| (core, Request::Act(Act::Segment(Box::new(segment)))));
-                handle.ask(acts.collect()).await;
-            }
-            Err(text) => result = Err(text),
-        }
-    }
-    if result.is_ok() {
-        handle.ask(all(&|| Request::Act(what.act()))).await;
-    }
-    handle.tell(all(&|| Request::Go));
+    handle.ask(to_all(handle, || Request::Hold)).await;
+    let answers = handle.ask(to_all(handle, || Request::Stop)).await;
+    answers.into_iter().filter_map(|answer| if let Answer::Ended(end) = answer { end } else { None }).collect()
+}
+
+/// Lets all cores go on.
+pub(super) fn go(handle: &Handle) {
+    handle.tell(to_all(handle, || Request::Go));
     give_instant(handle);
+}
+
+/// Does something to whole databases on all cores, which stand still.
+pub(super) async fn act_all(handle: &Handle, what: &Whole) {
+    handle.ask(to_all(handle, || Request::Act(what.act()))).await;
+}
+
+/// Logs effects on whole databases between two generations of the log, while all cores stand still. Does nothing
+/// without a log.
+pub(super) async fn log_barrier(
+    handle: &Handle,
+    effects: Vec<(u16, Vec<Vec<u8>>)>,
+    discards_history: bool,
+    ends: Vec<SegmentEnd>,
+) -> Result<(), String> {
+    if !handle.with(|core| core.shard.journal_ref().is_on()) {
+        return Ok(());
+    }
+    if ends.len() != handle.with(|core| core.cores()) {
+        return Err("MISCONF Errors writing to the AOF file: the log of a core has failed".into());
+    }
+    let segments = handle.barrier(effects, discards_history, ends).await?;
+    let acts = segments.into_iter().enumerate();
+    handle.ask(acts.map(|(core, segment)| (core, Request::Act(Act::Segment(Box::new(segment))))).collect()).await;
+    Ok(())
+}
+
+/// Ends the server: all commands that run are finished and durable, and every log is closed.
+pub(super) async fn end_server(handle: &Handle) {
+    stop_all(handle).await;
+    handle.ask(to_all(handle, || Request::Act(Act::End))).await;
+}
+
+/// Does something to whole databases on all cores at one instant. Runs in a conductor task. Returns an error for the
+/// client if the log could not take it; then nothing was done.
+pub(crate) async fn at_one_instant(handle: &Handle, what: Whole) -> Result<(), String> {
+    let ends = stop_all(handle).await;
+    let discards_history = matches!(what, Whole::Flush { db: None });
+    let result = log_barrier(handle, vec![what.effect()], discards_history, ends).await;
+    if result.is_ok() {
+        act_all(handle, &what).await;
+    }
+    go(handle);
     result
 }

@@ -25,8 +25,8 @@ pub enum Order {
     Barrier {
         /// Who asks.
         tx: TxId,
-        /// The database and the effect.
-        effect: (u16, Vec<Vec<u8>>),
+        /// Databases and effects.
+        effects: Vec<(u16, Vec<Vec<u8>>)>,
         /// Nothing of what was before can be read any more.
         discards_history: bool,
         /// Where each core's log ended.
@@ -72,9 +72,10 @@ fn serve(mut keeper: Keeper, cores: &[Outside], orders: &Receiver<Order>) -> Kee
                     tracing::warn!(segment = segment.name, "an unused segment stays behind: {error}");
                 }
             }
-            Order::Barrier { tx, effect: (db, words), discards_history, ends } => {
-                let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-                let result = keeper.barrier(&[(db, words)], discards_history, &ends, unix_ms());
+            Order::Barrier { tx, effects, discards_history, ends } => {
+                let effects: Vec<(u16, Vec<&[u8]>)> =
+                    effects.iter().map(|(db, words)| (*db, words.iter().map(Vec::as_slice).collect())).collect();
+                let result = keeper.barrier(&effects, discards_history, &ends, unix_ms());
                 let result = result.map_err(|error| format!("MISCONF Errors writing to the AOF file: {error}"));
                 cores[tx.core as usize].post(Envelope::Answer { tx, answer: Answer::Segments(result) });
             }

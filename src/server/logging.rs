@@ -131,6 +131,23 @@ impl Core {
         }
     }
 
+    /// No core may acknowledge anything any more.
+    pub(super) fn poison_all(&mut self, why: &str) {
+        let me = self.me();
+        let reason = Poisoned {
+            core: me as u16,
+            what: "write",
+            segment: "the barrier".into(),
+            offset: 0,
+            durable_lsn: self.durable[me],
+            error: why.into(),
+        };
+        for core in (0..self.cores()).filter(|&core| core != me) {
+            self.mesh.send(core, Envelope::Poison(reason.clone()));
+        }
+        self.poison(reason);
+    }
+
     /// Another core's log failed: closes the connections here that wait for it.
     pub(super) fn peer_poisoned(&mut self, core: u16) {
         let doomed: Vec<_> =

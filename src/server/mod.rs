@@ -17,6 +17,7 @@ mod pause;
 mod spanning;
 mod start;
 mod task;
+pub mod transaction;
 
 pub use core::{Core, Everyone};
 pub use start::{StartError, block_signals, serve};

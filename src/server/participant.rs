@@ -107,6 +107,12 @@ impl Core {
                 self.unlock(&keys, mode);
                 None
             }
+            Request::Check { watched } => Some(self.objection(&watched, true).unwrap_or(Answer::Done)),
+            Request::TakeEffects => {
+                let unit = self.units.remove(&tx).unwrap_or_default();
+                let effects = unit.iter().map(|(db, args)| (db, args.iter().map(<[u8]>::to_vec).collect())).collect();
+                Some(Answer::Effects(effects))
+            }
             Request::Every { command } => Some(self.run_steps(tx, std::slice::from_ref(&command))),
             Request::Watch { keys } => Some(Answer::Watching(self.shard.watch(&keys))),
             Request::Unwatch { keys } => {

@@ -63,7 +63,7 @@ impl Core {
         }
         let Some(conn) = self.conns.get(at) else { return };
         conn.outbox.answer(seq, &outcome.bytes, &outcome.gates);
-        conn.blocked = false;
+        conn.blocked = conn.blocked.saturating_sub(1);
         self.release(at);
         self.resume.push(at);
     }
@@ -184,6 +184,7 @@ pub(super) async fn run_split(
     let cores = handle.with(|core| core.cores());
     let keys = by_core(lock_keys(command.spec, args.as_args(), session.db), cores);
     let parts = parts(command, args.as_args(), cores);
+    let places: Vec<Vec<usize>> = parts.values().map(|part| part.places.clone()).collect();
     let writes = command.spec.flags.has(Flags::WRITE);
     let mode = lock_mode(command.spec);
     let step = |part: &Part| StepCommand { command, session, args: part.args.clone() };
@@ -212,6 +213,28 @@ pub(super) async fn run_split(
             unlock(handle, keys.iter(), mode);
         }
     }
+    merge_answers(merge, answers, places, gates)
+}
+
+/// As [`run_split`], while the keys are locked already.
+pub(super) async fn split_locked(
+    handle: &Handle,
+    command: &'static Command,
+    merge: Merge,
+    session: Session,
+    args: &OwnedArgs,
+) -> Outcome {
+    let cores = handle.with(|core| core.cores());
+    let parts = parts(command, args.as_args(), cores);
+    let places: Vec<Vec<usize>> = parts.values().map(|part| part.places.clone()).collect();
+    let requests = parts
+        .into_iter()
+        .map(|(core, part)| (core, Request::Run { commands: vec![StepCommand { command, session, args: part.args }] }));
+    let answers = handle.ask(requests.collect()).await;
+    merge_answers(merge, answers, places, Vec::new())
+}
+
+fn merge_answers(merge: Merge, answers: Vec<Answer>, places: Vec<Vec<usize>>, mut gates: Vec<Gate>) -> Outcome {
     let mut replies = Vec::new();
     for answer in answers {
         if let Answer::Replies { replies: mut one, gate } = answer {
@@ -219,7 +242,7 @@ pub(super) async fn run_split(
             gates.extend(gate);
         }
     }
-    let bytes = merge_replies(merge, replies, parts.values().map(|part| part.places.as_slice()));
+    let bytes = merge_replies(merge, replies, places.iter().map(Vec::as_slice));
     Outcome { bytes, gates }
 }
 

@@ -44,7 +44,8 @@ fn cpus() -> Vec<usize> {
     // SAFETY: `set` is valid and its size is passed along.
     let ok = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) } == 0;
     // SAFETY: indices below the set's size.
-    let cpus: Vec<usize> = (0..libc::CPU_SETSIZE as usize).filter(|&cpu| ok && unsafe { libc::CPU_ISSET(cpu, &set) }).collect();
+    let cpus: Vec<usize> =
+        (0..libc::CPU_SETSIZE as usize).filter(|&cpu| ok && unsafe { libc::CPU_ISSET(cpu, &set) }).collect();
     if cpus.is_empty() { vec![0] } else { cpus }
 }
 
@@ -84,7 +85,10 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     let settings = Settings::from(&config);
     let fit = raise_open_files(settings.maxclients);
     if fit < settings.maxclients as u64 {
-        tracing::warn!("the limit on open files leaves room for {fit} clients, not {} (maxclients)", settings.maxclients);
+        tracing::warn!(
+            "the limit on open files leaves room for {fit} clients, not {} (maxclients)",
+            settings.maxclients
+        );
     }
     let cpus = cpus();
     let cores = if settings.cores == 0 { cpus.len() } else { settings.cores };
@@ -100,21 +104,22 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         let cpu = cpus[index % cpus.len()];
         let listeners = listeners.take().unwrap_or_default();
         let (everyone, settings) = (everyone.clone(), settings.clone());
-        let thread = std::thread::Builder::new().name(format!("core-{index}")).spawn(move || -> Result<(), StartError> {
-            let executor = LocalExecutorBuilder::new(Placement::Fixed(cpu))
-                .name(&format!("core-{index}"))
-                .io_memory(64 << 10)
-                .ring_depth(16)
-                .make()
-                .map_err(|error| StartError::Executor(error.to_string()))?;
-            executor.run(async move {
-                let now_ms = unix_ms();
-                let keyspace = Keyspace::new(settings.databases as usize, now_ms, SlabOptions::default())?;
-                let shard = Shard::new(index, cores, keyspace, settings, now_ms);
-                let core = Core::new(everyone, shard, mesh, None);
-                Ok(Engine::new(core, listeners, mailbox, crowded)?.run().await?)
-            })
-        })?;
+        let thread =
+            std::thread::Builder::new().name(format!("core-{index}")).spawn(move || -> Result<(), StartError> {
+                let executor = LocalExecutorBuilder::new(Placement::Fixed(cpu))
+                    .name(&format!("core-{index}"))
+                    .io_memory(64 << 10)
+                    .ring_depth(16)
+                    .make()
+                    .map_err(|error| StartError::Executor(error.to_string()))?;
+                executor.run(async move {
+                    let now_ms = unix_ms();
+                    let keyspace = Keyspace::new(settings.databases as usize, now_ms, SlabOptions::default())?;
+                    let shard = Shard::new(index, cores, keyspace, settings, now_ms);
+                    let core = Core::new(everyone, shard, mesh, None);
+                    Ok(Engine::new(core, listeners, mailbox, crowded)?.run().await?)
+                })
+            })?;
         threads.push(thread);
     }
     wait_for_signal(&everyone);

@@ -208,7 +208,7 @@ impl Handle {
     /// Has the keeper put effects on whole databases between two generations of the log.
     pub async fn barrier(
         &self,
-        effect: (u16, Vec<Vec<u8>>),
+        effects: Vec<(u16, Vec<Vec<u8>>)>,
         discards_history: bool,
         ends: Vec<SegmentEnd>,
     ) -> Result<Vec<Segment>, String> {
@@ -216,7 +216,7 @@ impl Handle {
             let mut core = self.core.borrow_mut();
             let me = core.me();
             core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, answers: vec![(me, None)] });
-            core.order(Order::Barrier { tx: self.tx, effect, discards_history, ends });
+            core.order(Order::Barrier { tx: self.tx, effects, discards_history, ends });
             me
         };
         match self.answers().await.pop() {

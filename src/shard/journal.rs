@@ -56,8 +56,17 @@ impl Journal {
     /// Whether a write with these arguments may run now.
     #[inline]
     pub fn admit(&mut self, args: Args) -> Result<(), NotAdmitted> {
-        let Some(log) = &mut self.log else { return Ok(()) };
+        if self.log.is_none() {
+            return Ok(());
+        }
         let bytes = args.iter().map(|word| word.len() as u64 + 16).sum::<u64>() + EFFECT_BYTES_EXTRA;
+        self.admit_bytes(bytes)
+    }
+
+    /// Whether a write that logs about so many bytes may run now.
+    #[inline]
+    pub fn admit_bytes(&mut self, bytes: u64) -> Result<(), NotAdmitted> {
+        let Some(log) = &mut self.log else { return Ok(()) };
         match log.admit(bytes) {
             Admission::Ok => Ok(()),
             Admission::WaitForSpace => Err(NotAdmitted::Wait),

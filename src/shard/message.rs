@@ -223,6 +223,13 @@ pub enum Request {
         /// The keys.
         keys: Vec<LockKey>,
     },
+    /// Compare watched keys, and look whether writes are refused.
+    Check {
+        /// Keys that must not have changed.
+        watched: Vec<Watched>,
+    },
+    /// Hand over the effects kept for this command so far, to be logged in a barrier.
+    TakeEffects,
     /// Hold off new commands that span cores (the first step of bringing all cores to one instant).
     Hold,
     /// Stop running commands, and finish what was run.
@@ -282,6 +289,8 @@ pub enum Answer {
         /// What the client's reply must wait for.
         gate: Option<Gate>,
     },
+    /// Effects: database and words.
+    Effects(Vec<(u16, Vec<Vec<u8>>)>),
     /// Stopped; where the log ended, if there is one.
     Ended(Option<crate::log::SegmentEnd>),
     /// New segments, one for each core, or why there are none.

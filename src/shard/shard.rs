@@ -184,6 +184,11 @@ impl Shard {
         self.journal.admit(args)
     }
 
+    /// Whether a write that logs about so many bytes may run now.
+    pub fn admit_bytes(&mut self, bytes: u64) -> Result<(), NotAdmitted> {
+        self.journal.admit_bytes(bytes)
+    }
+
     /// Why writes are refused altogether, if they are.
     pub fn refuses_writes(&mut self) -> Option<String> {
         match self.journal.admit(Args::new(&[], &[])) {
