@@ -33,11 +33,14 @@ fn broken_values_are_refused_by_name() {
     assert!(matches!(load(opcode::STRING, &[0x82]), Err(Fault::Length(0x82))));
     assert!(matches!(load(opcode::SET, &[0xC0, 1]), Err(Fault::Length(0xC0))));
     assert!(matches!(load(opcode::MODULE_PRE_GA, &[]), Err(Fault::ModulePreGa)));
-    // "ReJSON-RL" with encoding version 3.
+    // Nine letters of 6 bits, then ten bits of the module's own version.
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let number = |letter: u8| LETTERS.iter().position(|l| *l == letter).unwrap() as u64;
+    let id = b"ReJSON-RL".iter().fold(0, |id, letter| id << 6 | number(*letter)) << 10 | 3;
     let mut module = Vec::new();
-    write_len(&mut module, 0x11e2_4d39_fa54_b803 & !1023 | 3);
+    write_len(&mut module, id);
     let Err(Fault::Module(name)) = load(opcode::MODULE_2, &module) else { panic!("a module's value was taken") };
-    assert_eq!(name.len(), 9);
+    assert_eq!(name, "ReJSON-RL");
     // Members out of order are put in order.
     assert_eq!(
         load(opcode::ZSET_LISTPACK, &body(&list_of(&[b"b", b"2", b"c", b"1", b"a", b"2"]))).unwrap(),
