@@ -40,7 +40,7 @@ impl Default for Crc64 {
     }
 }
 
-/// Joins checksums of neighbours: the operator for a second part of one fixed length, worked out once (about a µs) and
+/// Joins checksums of neighbours: the operator for a second part of one fixed length, worked out once (some 2 µs) and
 /// applied in nanoseconds. 2 KiB.
 ///
 /// Appending `n` bytes multiplies the checksum by x^8n modulo the polynomial. That is linear over bits, so sixteen
