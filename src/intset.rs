@@ -6,7 +6,7 @@
 //!
 //! All integers have the width that the widest ever added needed; it never shrinks again.
 
-use crate::listpack::parse_i64;
+use crate::listpack::{parse_i64, size_class};
 
 const HEADER_BYTES: usize = 8;
 
@@ -120,7 +120,9 @@ impl Intset {
             Err(index) => {
                 let at = HEADER_BYTES + index * width;
                 let end = self.bytes.len();
-                self.bytes.reserve_exact(grown(end + width) - end);
+                if end + width > self.bytes.capacity() {
+                    self.bytes.reserve_exact(size_class(end + width) - end);
+                }
                 self.bytes.resize(end + width, 0);
                 self.bytes.copy_within(at..end, at + width);
                 self.bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
@@ -139,6 +141,10 @@ impl Intset {
             Ok(index) => {
                 let at = HEADER_BYTES + index * self.width();
                 self.bytes.drain(at..at + self.width());
+                let needed = size_class(self.bytes.len());
+                if self.bytes.capacity() > 2 * needed {
+                    self.bytes.shrink_to(needed);
+                }
                 self.set_len(self.len() - 1);
                 true
             }
@@ -179,7 +185,7 @@ impl Intset {
     }
 
     fn widen(&mut self, width: usize) {
-        let mut bytes = Vec::with_capacity(grown(HEADER_BYTES + (self.len() + 1) * width));
+        let mut bytes = Vec::with_capacity(size_class(HEADER_BYTES + (self.len() + 1) * width));
         bytes.extend_from_slice(&(width as u32).to_le_bytes());
         bytes.extend_from_slice(&self.bytes[4..HEADER_BYTES]);
         for value in self.iter() {
@@ -225,11 +231,6 @@ fn width_of(value: i64) -> usize {
     } else {
         8
     }
-}
-
-/// Room to allocate for `bytes`: to the next 16 while small, an eighth more later.
-fn grown(bytes: usize) -> usize {
-    if bytes <= 128 { bytes.next_multiple_of(16) } else { bytes.next_multiple_of(1 << (bytes.ilog2() - 2)) }
 }
 
 #[inline]

@@ -3,6 +3,8 @@
 //! Needs the peers: `BASALT_PEERS` names a program that runs `redis-server`, `redis-cli`, `redis-check-rdb` and their
 //! Valkey namesakes given as its first argument. Without it the tests say loudly that they did nothing.
 
+#![allow(clippy::unwrap_used)] // Failing is what a test is for.
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -11,15 +13,17 @@ use std::time::{Duration, Instant};
 
 use basalt::listpack::{Element, Listpack};
 use basalt::rdb::{
-    Access, Checksum, Consumer, Encoder, Group, HashField, HashValue, Item, ListNode, Options, Pending, Reader,
-    SetValue, StreamData, StreamId, StreamMeta, StreamNode, VERSION, VERSION_FIELD_TTL, VERSION_VALKEY, Value,
+    Access, Checksum, Consumer, Encoder, Group, HashField, HashValue, Item, KeyRecord, ListNode, Options, Pending,
+    Reader, SetValue, StreamData, StreamId, StreamMeta, StreamNode, VERSION, VERSION_FIELD_TTL, VERSION_VALKEY, Value,
     ZSetValue, crc, dump, index, parse_dump,
 };
 
 fn peers() -> Option<PathBuf> {
     let runner = std::env::var_os("BASALT_PEERS").map(PathBuf::from);
     if runner.is_none() {
-        eprintln!("\n*** SKIPPED: set BASALT_PEERS to a program that runs redis-server and valkey-server ***\n");
+        // Written past the test harness, which would swallow what a passing test prints.
+        let text = b"\n*** SKIPPED: set BASALT_PEERS to a program that runs redis-server and valkey-server ***\n\n";
+        std::io::stderr().write_all(text).unwrap();
     }
     runner
 }
@@ -134,8 +138,11 @@ fn stream() -> StreamData {
     }
 }
 
-/// One key per encoding, with what a peer must say about it: commands and replies.
-fn samples() -> Vec<(&'static str, Value, Vec<(&'static str, String)>)> {
+/// A key, its value, and what a peer must say about it: commands and replies.
+type Sample = (&'static str, Value, Vec<(&'static str, String)>);
+
+/// One key per encoding.
+fn samples() -> Vec<Sample> {
     let many: Vec<Vec<u8>> = (0..600).map(|i| format!("member:{i}").into_bytes()).collect();
     let field = |i: usize, expire_ms| HashField {
         field: many[i].clone(),
@@ -233,7 +240,7 @@ fn samples() -> Vec<(&'static str, Value, Vec<(&'static str, String)>)> {
     ]
 }
 
-fn ttl_samples() -> Vec<(&'static str, Value, Vec<(&'static str, String)>)> {
+fn ttl_samples() -> Vec<Sample> {
     let later = 4_000_000_000_000u64;
     let mut fields: Vec<HashField> = (0..600)
         .map(|i| HashField { field: format!("f{i}").into_bytes(), value: b"v".to_vec(), expire_ms: None })
@@ -255,18 +262,15 @@ fn ttl_samples() -> Vec<(&'static str, Value, Vec<(&'static str, String)>)> {
 }
 
 /// A file with these keys in two databases, in padded blocks, with a function.
-fn write_file(
-    path: &Path,
-    version: u16,
-    samples: &[(&'static str, Value, Vec<(&'static str, String)>)],
-    compress: bool,
-) {
+fn write_file(path: &Path, version: u16, samples: &[Sample], compress: bool) {
     let mut encoder = Encoder::new(compress);
     let mut out = Vec::new();
     encoder.header(&mut out, version);
     encoder.aux_standard(&mut out, "7.4.0", 1_700_000_000, 1 << 20, false);
     encoder.aux(&mut out, "basalt-unknown", b"skipped");
     encoder.function(&mut out, b"#!lua name=lib\nredis.register_function('f', function() return 42 end)");
+    // Padding on both sides of every limit between forms of its length.
+    [3, 4, 13, 14, 76, 77, 78, 16_397, 16_398].into_iter().for_each(|total| index::pad(&mut out, total));
     index::pad_to_block(&mut out);
     for (block, chunk) in samples.chunks(4).enumerate() {
         encoder.select_db(&mut out, 0);
@@ -320,8 +324,6 @@ fn what_we_write_is_valid_and_means_the_same_in_redis_and_valkey() {
             }
             assert_eq!(server.say("PEXPIRETIME str:int8"), ":4000000000000");
             assert_eq!(server.say("FCALL f 0"), ":42");
-            let idle = server.say("OBJECT IDLETIME list:plain");
-            assert!(idle.strip_prefix(':').is_none_or(|seconds| seconds.parse::<u64>().unwrap() < 100_000), "{idle}");
         }
     }
 }
@@ -381,7 +383,7 @@ fn plain(value: &Value) -> Vec<Vec<u8>> {
 }
 
 /// Fills a peer, has it save, and gives back what it saved.
-fn saved_by(runner: &Path, peer: &str, settings: &[&str], ttl: bool) -> (u16, Vec<(Vec<u8>, Value, Option<i64>)>) {
+fn saved_by(runner: &Path, peer: &str, settings: &[&str], ttl: bool) -> (u16, Vec<KeyRecord>) {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(runner, &format!("{peer}-server"), dir.path(), "theirs.rdb");
     for setting in settings {
@@ -443,7 +445,7 @@ fn saved_by(runner: &Path, peer: &str, settings: &[&str], ttl: bool) -> (u16, Ve
                 let theirs = server.call(&[b"DUMP", &record.key]);
                 let start = theirs.iter().position(|b| *b == b'\n').unwrap() + 1;
                 assert_eq!(plain(&parse_dump(&theirs[start..theirs.len() - 2]).unwrap()), plain(&record.value));
-                keys.push((record.key, record.value, record.expire_ms));
+                keys.push(record);
             }
             Some(Item::Eof(checksum)) => {
                 assert_eq!(checksum, Checksum::Right);
@@ -453,7 +455,7 @@ fn saved_by(runner: &Path, peer: &str, settings: &[&str], ttl: bool) -> (u16, Ve
             None => unreachable!("a whole file ends in EOF"),
         }
     }
-    keys.sort_by(|a, b| a.0.cmp(&b.0));
+    keys.sort_by(|a, b| a.key.cmp(&b.key));
     (reader.version(), keys)
 }
 
@@ -474,23 +476,23 @@ fn what_redis_and_valkey_save_is_read_whole() {
         for settings in [small, tables] {
             for ttl in [false, true] {
                 let (version, keys) = saved_by(&runner, peer, settings, ttl);
-                let names: Vec<_> = keys.iter().map(|k| String::from_utf8_lossy(&k.0).into_owned()).collect();
+                let names: Vec<_> = keys.iter().map(|k| String::from_utf8_lossy(&k.key).into_owned()).collect();
                 assert_eq!(keys.len(), 16 + usize::from(ttl), "{peer}: {names:?}");
-                let get = |name: &str| keys.iter().find(|k| k.0 == name.as_bytes()).unwrap();
-                assert_eq!(get("e").2, Some(4_000_000_000_000));
-                assert_eq!(get("i").1, Value::String(b"123456".to_vec()));
-                assert_eq!(plain(&get("l").1), [&b"a"[..], b"b", b"3", b"-4"]);
-                assert_eq!(plain(&get("sl").1), [&b"3"[..], b"a", b"b"]);
-                assert_eq!(plain(&get("hbig").1).len(), 300);
-                assert_eq!(plain(&get("zbig").1).len(), 300);
-                let Value::Stream(stream) = &get("x").1 else { panic!("not a stream") };
+                let get = |name: &str| keys.iter().find(|k| k.key == name.as_bytes()).unwrap();
+                assert_eq!(get("e").expire_ms, Some(4_000_000_000_000));
+                assert_eq!(get("i").value, Value::String(b"123456".to_vec()));
+                assert_eq!(plain(&get("l").value), [&b"a"[..], b"b", b"3", b"-4"]);
+                assert_eq!(plain(&get("sl").value), [&b"3"[..], b"a", b"b"]);
+                assert_eq!(plain(&get("hbig").value).len(), 300);
+                assert_eq!(plain(&get("zbig").value).len(), 300);
+                let Value::Stream(stream) = &get("x").value else { panic!("not a stream") };
                 assert_eq!((stream.meta.length, stream.meta.last_id, stream.meta.entries_added), (2, id(2, 0), 3));
                 assert_eq!(stream.meta.max_deleted_id, id(1, 2));
                 assert_eq!(stream.groups[0].pending.len(), 2);
                 assert_eq!(stream.groups[0].consumers[1].name, b"bob");
                 if ttl {
-                    assert_eq!(plain(&get("ht").1), [&b"a=1@0"[..], b"b=2@4000000000000"]);
-                    assert!(plain(&get("hbig").1).iter().any(|f| f.ends_with(b"@4000000000000")));
+                    assert_eq!(plain(&get("ht").value), [&b"a=1@0"[..], b"b=2@4000000000000"]);
+                    assert!(plain(&get("hbig").value).iter().any(|f| f.ends_with(b"@4000000000000")));
                 }
                 eprintln!("{peer}: read RDB version {version} with {} keys", keys.len());
                 assert!([VERSION, VERSION_FIELD_TTL, VERSION_VALKEY].contains(&version));

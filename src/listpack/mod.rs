@@ -22,6 +22,7 @@ mod view;
 
 pub use entry::{Element, parse_i64};
 pub use owner::Listpack;
+pub(crate) use owner::size_class;
 pub use validate::ListpackError;
 pub use view::{Iter, ListpackRef};
 

@@ -290,7 +290,7 @@ impl<'e, E: Into<Element<'e>>> FromIterator<E> for Listpack {
 
 /// The allocator's size class for `bytes`: multiples of 16 up to 128, then four per doubling. Growing class by class
 /// costs amortized constant time and holds nothing that the allocator would not have given anyway.
-fn size_class(bytes: usize) -> usize {
+pub(crate) fn size_class(bytes: usize) -> usize {
     if bytes <= 128 {
         return bytes.next_multiple_of(16).max(16);
     }

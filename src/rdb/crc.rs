@@ -40,7 +40,7 @@ impl Default for Crc64 {
     }
 }
 
-/// Joins checksums of neighbours: the operator for a second part of one fixed length, worked out once (some µs) and
+/// Joins checksums of neighbours: the operator for a second part of one fixed length, worked out once (some 2 µs) and
 /// applied in nanoseconds. 2 KiB.
 ///
 /// Appending `n` bytes multiplies the checksum by x^8n modulo the polynomial. That is linear over bits, so sixteen
@@ -52,11 +52,17 @@ pub struct CombineOperator {
 impl CombineOperator {
     /// The operator for a second part of `len` bytes.
     pub fn for_len(len: u64) -> Self {
-        let factor = power_of_x8(len);
+        // The product with the highest bit (which is x^0) is the factor; every bit below is one power of x more.
+        let mut product = power_of_x8(len);
         let mut tables = Box::new([[0; 16]; 16]);
-        for (place, table) in tables.iter_mut().enumerate() {
-            for (nibble, product) in table.iter_mut().enumerate() {
-                *product = multiply(factor, (nibble as u64) << (4 * place));
+        for table in tables.iter_mut().rev() {
+            for bit in (0..4).rev() {
+                table[1 << bit] = product;
+                product = times_x(product);
+            }
+            for nibble in 1..16usize {
+                let lowest = nibble & nibble.wrapping_neg();
+                table[nibble] = table[lowest] ^ table[nibble ^ lowest];
             }
         }
         CombineOperator { tables }
@@ -92,12 +98,17 @@ fn power_of_x8(mut exponent: u64) -> u64 {
     result
 }
 
+#[inline]
+fn times_x(value: u64) -> u64 {
+    (value >> 1) ^ (POLYNOMIAL & (value & 1).wrapping_neg())
+}
+
 /// The product of two polynomials modulo the polynomial, all with the lowest power at the highest bit.
 fn multiply(mut a: u64, mut b: u64) -> u64 {
     let mut product = 0;
     while a != 0 {
         product ^= b & ((a as i64) >> 63) as u64;
-        b = (b >> 1) ^ (POLYNOMIAL & (b & 1).wrapping_neg());
+        b = times_x(b);
         a <<= 1;
     }
     product

@@ -74,7 +74,8 @@ fn compress_into(input: &[u8], limit: usize, base: u32, table: &mut [u32], outpu
         // Below base: left by an earlier call (or never set).
         let distance = here - seen;
         if seen < base || distance > DISTANCE_MAX || three(input, (seen - base) as usize) != bytes {
-            at += 1;
+            // The longer nothing was found, the longer the steps: noise is passed over quickly.
+            at += 1 + (at - literals_from) / 64;
             // Give up early on what does not compress: the literals alone already break the limit.
             if at - literals_from + output.len() > limit {
                 return false;

@@ -31,25 +31,25 @@ pub enum ListNode {
     Plain(Vec<u8>),
 }
 
-/// A set in one of its forms.
+/// A set in one of its forms. Free of duplicates only if they were looked for: see [`super::Options::deep`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetValue {
     /// Only integers.
     Intset(Intset),
-    /// Members one after another. Free of duplicates only if they were looked for: see [`super::Options::deep`].
+    /// Members one after another.
     Listpack(Listpack),
-    /// Members in the file's order, duplicates not looked for.
+    /// Members in the file's order.
     Members(Vec<Vec<u8>>),
 }
 
-/// A hash in one of its forms.
+/// A hash in one of its forms. Free of duplicates only if they were looked for: see [`super::Options::deep`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HashValue {
-    /// Field, value, field, value. Free of duplicates only if they were looked for: see [`super::Options::deep`].
+    /// Field, value, field, value.
     Listpack(Listpack),
     /// Field, value, expiry in Unix ms (0: none), field, … The soonest expiry first, those without one last.
     ListpackTtl(Listpack),
-    /// Fields in the file's order, duplicates not looked for.
+    /// Fields in the file's order.
     Fields(Vec<HashField>),
 }
 
@@ -64,12 +64,13 @@ pub struct HashField {
     pub expire_ms: Option<u64>,
 }
 
-/// A sorted set in one of its forms. No score is NaN.
+/// A sorted set in one of its forms. No score is NaN. Free of duplicates only if they were looked for: see
+/// [`super::Options::deep`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ZSetValue {
-    /// Member, score, member, score; ascending. Duplicate members looked for only as [`super::Options::deep`] says.
+    /// Member, score, member, score; ascending.
     Listpack(Listpack),
-    /// Members and scores in the file's order (often descending), duplicates not looked for.
+    /// Members and scores in the file's order (often descending).
     Members(Vec<(Vec<u8>, f64)>),
 }
 

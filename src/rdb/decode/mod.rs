@@ -20,7 +20,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// How strictly to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Look for duplicates in compact collections too. Bounds, counts, scores, expiries and streams are always checked.
+    /// Look for members and fields that stand twice. Bounds, counts, scores, expiries and streams are always checked.
     pub deep: bool,
     /// Work out and compare the checksum (setting `rdbchecksum`).
     pub checksum: bool,

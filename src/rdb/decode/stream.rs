@@ -34,10 +34,11 @@ pub(super) fn load<R: Read>(input: &mut Input<R>, type_byte: u8) -> Result<Strea
     }
     let meta = load_meta(input, type_byte, &walked)?;
     let count = input.len()?;
-    let mut groups: Vec<Group> = Vec::with_capacity(capacity(count));
+    let mut groups = Vec::with_capacity(capacity(count));
+    let mut names = hashbrown::HashSet::new();
     for _ in 0..count {
         let group = load_group(input, type_byte, &meta)?;
-        if groups.iter().any(|other| other.name == group.name) {
+        if !names.insert(group.name.clone()) {
             return Err(Fault::Stream("two groups have one name"));
         }
         groups.push(group);

@@ -1,5 +1,6 @@
 //! Values of every type, out of a file.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use super::error::Fault;
@@ -27,7 +28,7 @@ pub(super) fn to_usize(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// The value that stands next; `None` if it has no elements. `deep` looks for duplicates in compact forms.
+/// The value that stands next; `None` if it has no elements. `deep` looks for duplicates.
 pub(super) fn load<R: Read>(
     input: &mut Input<R>,
     type_byte: u8,
@@ -43,7 +44,7 @@ pub(super) fn load<R: Read>(
             (!packed.is_empty()).then(|| Value::List(vec![ListNode::Packed(packed)]))
         }
         opcode::LIST_QUICKLIST | opcode::LIST_QUICKLIST_2 => quicklist(input, type_byte)?.map(Value::List),
-        opcode::SET => set(input)?.map(|members| Value::Set(SetValue::Members(members))),
+        opcode::SET => set(input, deep)?,
         opcode::SET_INTSET => {
             let set = Intset::from_vec(input.string()?)?;
             (!set.is_empty()).then_some(Value::Set(SetValue::Intset(set)))
@@ -52,7 +53,7 @@ pub(super) fn load<R: Read>(
             let list = Listpack::from_vec(input.string()?)?;
             groups(list, 1, deep)?.map(|list| Value::Set(SetValue::Listpack(list)))
         }
-        opcode::ZSET | opcode::ZSET_2 => zset(input, type_byte)?.map(Value::ZSet),
+        opcode::ZSET | opcode::ZSET_2 => zset(input, type_byte, deep)?,
         opcode::ZSET_ZIPLIST | opcode::ZSET_LISTPACK => {
             let bytes = input.string()?;
             let old = type_byte == opcode::ZSET_ZIPLIST;
@@ -62,23 +63,16 @@ pub(super) fn load<R: Read>(
                 None => None,
             }
         }
-        opcode::HASH => hash(input, |_| Ok(None), |_| Ok(None))?.map(|fields| Value::Hash(HashValue::Fields(fields))),
-        opcode::VALKEY_HASH_2 if valkey => {
-            hash(input, |_| Ok(None), valkey_expire)?.map(|fields| Value::Hash(HashValue::Fields(fields)))
-        }
-        opcode::HASH_METADATA_PRE_GA => hash(input, |input| expire_or_none(0, input.len()?), |_| Ok(None))?
-            .map(|fields| Value::Hash(HashValue::Fields(fields))),
+        opcode::HASH => hash(input, deep, |_| Ok(None), |_| Ok(None))?,
+        opcode::VALKEY_HASH_2 if valkey => hash(input, deep, |_| Ok(None), valkey_expire)?,
+        opcode::HASH_METADATA_PRE_GA => hash(input, deep, |input| expire_or_none(0, input.len()?), |_| Ok(None))?,
         opcode::HASH_METADATA if !valkey => {
             let soonest = u64::from_le_bytes(input.array()?);
-            hash(
-                input,
-                |input| match input.len()? {
-                    0 => Ok(None),
-                    relative => expire_or_none(soonest, relative - 1),
-                },
-                |_| Ok(None),
-            )?
-            .map(|fields| Value::Hash(HashValue::Fields(fields)))
+            let relative = |input: &mut Input<R>| match input.len()? {
+                0 => Ok(None),
+                relative => expire_or_none(soonest, relative - 1),
+            };
+            hash(input, deep, relative, |_| Ok(None))?
         }
         opcode::HASH_ZIPMAP | opcode::HASH_ZIPLIST => {
             let bytes = input.string()?;
@@ -154,16 +148,19 @@ fn quicklist<R: Read>(input: &mut Input<R>, type_byte: u8) -> Result<Option<Vec<
     Ok((!nodes.is_empty()).then_some(nodes))
 }
 
-fn set<R: Read>(input: &mut Input<R>) -> Result<Option<Vec<Vec<u8>>>, Fault> {
+fn set<R: Read>(input: &mut Input<R>, deep: bool) -> Result<Option<Value>, Fault> {
     let count = input.len()?;
     let mut members = Vec::with_capacity(capacity(count));
     for _ in 0..count {
         members.push(input.string()?);
     }
-    Ok((!members.is_empty()).then_some(members))
+    if deep {
+        distinct(members.iter().map(|member| Cow::Borrowed(&member[..])))?;
+    }
+    Ok((!members.is_empty()).then_some(Value::Set(SetValue::Members(members))))
 }
 
-fn zset<R: Read>(input: &mut Input<R>, type_byte: u8) -> Result<Option<ZSetValue>, Fault> {
+fn zset<R: Read>(input: &mut Input<R>, type_byte: u8, deep: bool) -> Result<Option<Value>, Fault> {
     let count = input.len()?;
     let mut members = Vec::with_capacity(capacity(count));
     for _ in 0..count {
@@ -175,7 +172,10 @@ fn zset<R: Read>(input: &mut Input<R>, type_byte: u8) -> Result<Option<ZSetValue
         }
         members.push((member, score));
     }
-    Ok((!members.is_empty()).then_some(ZSetValue::Members(members)))
+    if deep {
+        distinct(members.iter().map(|(member, _)| Cow::Borrowed(&member[..])))?;
+    }
+    Ok((!members.is_empty()).then_some(Value::ZSet(ZSetValue::Members(members))))
 }
 
 /// A score of the oldest form: a length byte and a decimal, or 253 NaN, 254 +inf, 255 -inf.
@@ -202,9 +202,10 @@ fn parse_score(text: &[u8]) -> Result<f64, Fault> {
 /// Reads a hash whose fields have an expiry before the field or behind the value, or none.
 fn hash<R: Read>(
     input: &mut Input<R>,
+    deep: bool,
     before: impl Fn(&mut Input<R>) -> Result<Option<u64>, Fault>,
     behind: impl Fn(&mut Input<R>) -> Result<Option<u64>, Fault>,
-) -> Result<Option<Vec<HashField>>, Fault> {
+) -> Result<Option<Value>, Fault> {
     let count = input.len()?;
     let mut fields = Vec::with_capacity(capacity(count));
     for _ in 0..count {
@@ -214,7 +215,10 @@ fn hash<R: Read>(
         let expire_ms = expire_before.or(behind(input)?);
         fields.push(HashField { field, value, expire_ms });
     }
-    Ok((!fields.is_empty()).then_some(fields))
+    if deep {
+        distinct(fields.iter().map(|field| Cow::Borrowed(&field.field[..])))?;
+    }
+    Ok((!fields.is_empty()).then_some(Value::Hash(HashValue::Fields(fields))))
 }
 
 /// The expiry `base + relative`; 0 is none.
@@ -233,6 +237,18 @@ fn valkey_expire<R: Read>(input: &mut Input<R>) -> Result<Option<u64>, Fault> {
     }
 }
 
+/// Checks that no member or field stands twice.
+fn distinct<'a>(members: impl Iterator<Item = Cow<'a, [u8]>>) -> Result<(), Fault> {
+    let mut seen = hashbrown::HashSet::with_capacity(members.size_hint().0);
+    for member in members {
+        if seen.contains(&member) {
+            return Err(Fault::Duplicate(member.escape_ascii().to_string()));
+        }
+        seen.insert(member);
+    }
+    Ok(())
+}
+
 /// Checks that a compact collection has whole groups and, if asked, no group's first element twice.
 fn groups(list: Listpack, group: usize, duplicates: bool) -> Result<Option<Listpack>, Fault> {
     let count = list.len();
@@ -240,14 +256,7 @@ fn groups(list: Listpack, group: usize, duplicates: bool) -> Result<Option<Listp
         return Err(Fault::Groups { count, group });
     }
     if duplicates {
-        let mut seen = hashbrown::HashSet::with_capacity(count / group);
-        for first in list.iter().step_by(group) {
-            let bytes = first.to_bytes();
-            if seen.contains(&bytes) {
-                return Err(Fault::Duplicate(bytes.escape_ascii().to_string()));
-            }
-            seen.insert(bytes);
-        }
+        distinct(list.iter().step_by(group).map(|first| first.to_bytes()))?;
     }
     Ok((count > 0).then_some(list))
 }
@@ -304,7 +313,7 @@ fn in_expire_order(list: Listpack) -> Result<Listpack, Fault> {
     while let (Some(field), Some(value), Some(expire)) = (elements.next(), elements.next(), elements.next()) {
         triples.push((key(expire)?, field, value, expire));
     }
-    triples.sort_by_key(|triple| triple.0);
+    triples.sort_by_key(|triple: &(u64, _, _, _)| triple.0);
     let mut sorted = Listpack::with_capacity(list.as_bytes().len());
     for (_, field, value, expire) in triples {
         sorted.append(field);
