@@ -3,6 +3,7 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-pub mod resp;
 pub mod log;
+pub mod recovery;
+pub mod resp;
 pub mod storage;

@@ -24,3 +24,5 @@ pub use parse::*;
 pub use scan::*;
 pub use segment::*;
 pub use types::*;
+
+pub(crate) use batch::Batch;
