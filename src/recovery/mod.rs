@@ -6,6 +6,8 @@ mod plain;
 mod plan;
 mod repair;
 mod replay;
+#[cfg(test)]
+mod simulation;
 mod table;
 
 pub use error::{Corruption, RecoveryError};
