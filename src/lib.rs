@@ -15,6 +15,7 @@ pub mod net;
 pub mod object;
 pub mod observe;
 pub mod rdb;
+pub mod recovery;
 pub mod resp;
 pub mod ring;
 pub mod server;

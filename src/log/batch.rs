@@ -139,6 +139,18 @@ impl Batch {
         }
     }
 
+    /// A frame out of records that are encoded already.
+    pub(crate) fn rebuild(header: FrameHeader, payload: &[u8], trailer: &[u8], block_bytes: u32) -> Unsealed {
+        let mut buf = AlignedBuf::with_capacity(header.frame_bytes(block_bytes) as usize);
+        buf.resize(HEAD_BYTES, 0);
+        buf.extend_from_slice(payload);
+        buf.extend_from_slice(trailer);
+        let exit_db = (!payload.is_empty()).then_some(header.db);
+        let mut unsealed = Unsealed { buf, header, exit_db };
+        unsealed.pad(block_bytes);
+        unsealed
+    }
+
     /// Appends trailer and padding and gives out buffer and header; `seal_into` completes it for its place.
     pub(crate) fn finish(self, block_bytes: u32) -> Unsealed {
         let Batch { mut buf, trailer, first_lsn, count, entry_db, db } = self;

@@ -8,6 +8,8 @@ mod frame;
 mod hex;
 mod keeper;
 mod manifest;
+mod parse;
+mod scan;
 mod segment;
 mod types;
 pub use self::core::*;
@@ -18,5 +20,13 @@ pub use error::*;
 pub use frame::*;
 pub use keeper::*;
 pub use manifest::*;
+<<<<<<< HEAD
+=======
+pub use frame::*;
+pub use parse::*;
+pub use scan::*;
+>>>>>>> h-log
 pub use segment::*;
 pub use types::*;
+
+pub(crate) use batch::Batch;

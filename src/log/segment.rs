@@ -24,6 +24,8 @@ pub enum SegmentKind {
     Ordinary,
     /// Whole-database effects between two generations (rule X6).
     Barrier,
+    /// The kept part of a frame that recovery had to divide.
+    Tail,
 }
 
 /// The header line of a segment.
@@ -77,6 +79,7 @@ impl SegmentHeader {
         let kind = match self.kind {
             SegmentKind::Ordinary => 'o',
             SegmentKind::Barrier => 'b',
+            SegmentKind::Tail => 't',
         };
         let text = format!(
             "#basalt-segment v={FORMAT_VERSION:04x} kind={kind} core={:04x} cores={:04x} inc={:016x} gen={:016x} seq={:016x} \
@@ -123,9 +126,11 @@ impl SegmentHeader {
             return Err(HeaderFault::Newer(version));
         }
         let header = SegmentHeader {
-            kind: match text.contains(" kind=b ") {
-                true => SegmentKind::Barrier,
-                false => SegmentKind::Ordinary,
+            kind: match text.find(" kind=").and_then(|at| text.as_bytes().get(at + 6)) {
+                Some(b'o') => SegmentKind::Ordinary,
+                Some(b'b') => SegmentKind::Barrier,
+                Some(b't') => SegmentKind::Tail,
+                _ => return Err(HeaderFault::Damaged),
             },
             core: field("core")? as u16,
             cores: field("cores")? as u16,

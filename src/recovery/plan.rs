@@ -1,0 +1,177 @@
+//! What recovery found and what it will do: data, made by `find` and `judge`, carried out by `replay` and `repair`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::plain::{PlainPart, Tolerance};
+use super::table::Row;
+use crate::log::{Directory, Lsn, Manifest, SegmentHeader, SegmentKind};
+use crate::storage::File;
+
+/// What may be forgiven, and how long is waited.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// `aof-load-truncated`: cut an unfinished command from the end of a file that Redis or Valkey wrote last.
+    pub load_truncated: bool,
+    /// `aof-load-corrupt-tail-max-size`: cut so many bytes of anything there.
+    pub corrupt_tail_bytes_max: u64,
+    /// How long to wait for the locks of a server that was just killed.
+    pub lock_patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { load_truncated: true, corrupt_tail_bytes_max: 0, lock_patience: Duration::from_secs(2) }
+    }
+}
+
+impl Options {
+    pub(crate) fn tolerance(&self, last_file: bool) -> Tolerance {
+        Tolerance {
+            truncated: last_file && self.load_truncated,
+            corrupt_bytes_max: if last_file { self.corrupt_tail_bytes_max } else { 0 },
+        }
+    }
+}
+
+/// The state that the log starts from.
+#[derive(Clone, Debug)]
+pub enum Base {
+    /// An RDB file.
+    Rdb(PathBuf),
+    /// A file of commands, perhaps with an RDB image in front.
+    Aof(PlainPart),
+}
+
+/// What a person should know about a start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// A torn tail is cut.
+    TornTail {
+        /// The segment.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// The record that was not written whole.
+        first_lsn: Lsn,
+        /// The case.
+        row: Row,
+    },
+    /// Whole records are cut because they, or records before them, belong to multi-core writes that are not whole.
+    Unfinished {
+        /// The core.
+        core: u16,
+        /// The first record that is cut.
+        first_lsn: Lsn,
+        /// The last one.
+        last_lsn: Lsn,
+    },
+    /// Rotten bytes in the unused part are filled anew.
+    DamagedFiller {
+        /// The segment.
+        path: PathBuf,
+        /// How many bytes' lines.
+        bytes: u64,
+    },
+    /// Another server appended commands to a segment: a rewrite is due.
+    Appended {
+        /// The segment.
+        path: PathBuf,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// The end of a file of another server is cut.
+    PlainCut {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// A file that no manifest names, without records or from before a finished rewrite: removed.
+    Leftover(PathBuf),
+    /// A file that no manifest names and Basalt did not write: left alone.
+    Unknown(PathBuf),
+    /// A log in a single file, from before Redis 7, moves into the log's directory.
+    Upgraded(PathBuf),
+}
+
+/// A frame that is kept in part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Partial {
+    pub(crate) offset: u64,
+}
+
+/// One segment, checked to its last byte.
+#[derive(Clone, Debug)]
+pub struct SegmentPlan {
+    /// Its header line.
+    pub header: SegmentHeader,
+    /// Its file.
+    pub path: PathBuf,
+    pub(crate) name: String,
+    pub(crate) file: Arc<dyn File>,
+    /// Byte behind the last frame that is kept whole.
+    pub kept_end: u64,
+    /// The last record that is kept: nothing above it is replayed.
+    pub kept_last_lsn: Lsn,
+    pub(crate) partial: Option<Partial>,
+    /// Whether anything but filler lies behind what is kept.
+    pub(crate) wipe: bool,
+    /// What another server appended.
+    pub appended: Option<PlainPart>,
+}
+
+/// Files that are replayed together. Generations are replayed one after another.
+#[derive(Clone, Debug)]
+pub struct GenerationPlan {
+    /// Its number; 0 for a file of another server.
+    pub number: u64,
+    /// One core's logs, in parallel; or a barrier.
+    pub kind: SegmentKind,
+    /// Segments in the order of their numbers.
+    pub segments: Vec<SegmentPlan>,
+    /// A file of another server.
+    pub plain: Option<PlainPart>,
+}
+
+/// Everything a start needs to know. Nothing on the disk has been changed.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where the log lies.
+    pub dir: Directory,
+    /// The state to start from.
+    pub base: Option<Base>,
+    /// What follows, in order.
+    pub generations: Vec<GenerationPlan>,
+    /// What a person should know.
+    pub findings: Vec<Finding>,
+    /// No log at all was there.
+    pub fresh: bool,
+    pub(crate) manifest: Manifest,
+    pub(crate) leftovers: Vec<PathBuf>,
+    /// Old place of a single-file log, and its name.
+    pub(crate) upgrade: Option<PathBuf>,
+    pub(crate) next_generation: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) lock: Arc<dyn File>,
+}
+
+impl Plan {
+    /// Whether another server's commands stand in or between our segments, so that a rewrite should follow soon.
+    pub fn rewrite_due(&self) -> bool {
+        self.generations.iter().any(|generation| {
+            generation.plain.is_some() || generation.segments.iter().any(|segment| segment.appended.is_some())
+        })
+    }
+
+    /// Bytes of all records that will be replayed, for progress reports; the base apart.
+    pub fn replay_bytes(&self) -> u64 {
+        let segments = self.generations.iter().flat_map(|generation| &generation.segments);
+        let plain = self.generations.iter().filter_map(|generation| generation.plain.as_ref());
+        segments.map(|segment| segment.kept_end - segment.header.data_start()).sum::<u64>()
+            + plain.map(|part| part.end - part.start).sum::<u64>()
+    }
+}

@@ -1,0 +1,520 @@
+//! Many cores, one thread, a disk that loses what was not synced: random work, a crash at any operation, recovery, again.
+//!
+//! Checked after every recovery: nothing acknowledged is lost, every core's log is a prefix of what it logged, no multi-core
+//! write is there in part, barriers stand between the generations, and whatever was recovered once stays.
+//! `SEED=n` runs one seed; `SEEDS=n` so many.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Options, ReplaySink, plan};
+use crate::log::*;
+use crate::resp::Args;
+use crate::storage::{Fault, File, Fs, Open, PowerCut, SimFs, write_all_at};
+
+/// The test's own generator.
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        Rng(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x1357_9bdf)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// What one record did: its effects (key, database), and the transaction it belongs to.
+#[derive(Clone, Debug)]
+struct Record {
+    effects: Vec<(String, u16)>,
+    tx: Option<u64>,
+}
+
+/// One start of the server: what each core logged, and what is known to have survived.
+#[derive(Clone, Debug, Default)]
+struct Life {
+    records: Vec<Vec<Record>>,
+    /// Barriers: for each, the last record of every core before it.
+    barriers: Vec<(String, Vec<usize>)>,
+    survived: Option<Vec<usize>>,
+    participants: HashMap<u64, CoreSet>,
+}
+
+pub(crate) fn directory(fs: &SimFs) -> Directory {
+    Directory {
+        fs: Arc::new(fs.clone()),
+        data_dir: PathBuf::from("/"),
+        dirname: "appendonlydir".to_string(),
+        filename: "appendonly.aof".to_string(),
+    }
+}
+
+/// The server under test.
+pub(crate) struct World {
+    pub(crate) fs: SimFs,
+    dir: Directory,
+    pub(crate) rng: Rng,
+    keeper: Option<Keeper>,
+    pub(crate) logs: Vec<CoreLog>,
+    ops: Vec<VecDeque<LogOp>>,
+    /// Parts of multi-core writes that their cores have not logged yet.
+    pending_parts: Vec<(u16, Mark)>,
+    acknowledged: Vec<Lsn>,
+    lives: Vec<Life>,
+    rewrite: Option<(Rewrite, Vec<u8>)>,
+    next_tx: u64,
+    now_ms: u64,
+    pub(crate) value_bytes_max: usize,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> World {
+        let fs = SimFs::new(seed);
+        if seed % 5 == 4 {
+            fs.set_block_bytes(4096);
+        }
+        World {
+            dir: directory(&fs),
+            fs,
+            rng: Rng::new(seed),
+            keeper: None,
+            logs: Vec::new(),
+            ops: Vec::new(),
+            pending_parts: Vec::new(),
+            acknowledged: Vec::new(),
+            lives: Vec::new(),
+            rewrite: None,
+            next_tx: 1,
+            now_ms: 1_700_000_000_000,
+            value_bytes_max: 3000,
+        }
+    }
+
+    /// Recovers, with power cuts in between, checks what was recovered, and starts a new life on `cores` cores.
+    pub(crate) fn start(&mut self, cores: u16, cuts: bool) {
+        let policy = [SyncPolicy::Always, SyncPolicy::Always, SyncPolicy::EverySecond, SyncPolicy::Never][self.rng.below(4)];
+        loop {
+            if cuts && self.rng.chance(40) {
+                self.fs.fail_nth(1 + self.rng.next() % 40, Fault::PowerOff);
+            }
+            match self.recover(cores) {
+                Ok((keeper, segments)) => {
+                    self.fs.clear_fault();
+                    let cut = Arc::new(DurableCut::new(cores));
+                    let in_flight_max = 1 + self.rng.below(2);
+                    let config = |core| LogConfig { core, policy, segment_bytes: SEGMENT_BYTES_MIN, in_flight_max };
+                    let segments = segments.into_iter();
+                    self.logs = segments.map(|s| CoreLog::new(config(s.header.core), s, cut.clone())).collect();
+                    self.keeper = Some(keeper);
+                    self.ops = vec![(); cores as usize].into_iter().map(|_| VecDeque::new()).collect();
+                    self.acknowledged = vec![0; cores as usize];
+                    let records = vec![Vec::new(); cores as usize];
+                    self.lives.push(Life { records, ..Life::default() });
+                    return;
+                }
+                Err(_) if self.fs.is_off() => self.fs.power_cut(PowerCut::Random),
+                Err(error) => panic!("recovery refuses: {error}"),
+            }
+        }
+    }
+
+    fn recover(&mut self, cores: u16) -> Result<(Keeper, Vec<Segment>), super::RecoveryError> {
+        let plan = plan(&self.dir, &Options::default())?;
+        let mut state = Recovered::default();
+        plan.replay(&mut state)?;
+        self.check(&state);
+        let (id, entropy) = (self.rng.next(), self.rng.next());
+        self.now_ms += 1;
+        plan.repair(Incarnation { id, cores, segment_bytes: SEGMENT_BYTES_MIN, entropy }, self.now_ms)
+    }
+
+    fn check(&mut self, state: &Recovered) {
+        let lives = self.lives.len();
+        for (number, life) in self.lives.iter_mut().enumerate() {
+            let cuts: Vec<usize> = (0..life.records.len()).map(|core| state.cut(number, core, life)).collect();
+            match &life.survived {
+                Some(survived) => assert_eq!(&cuts, survived, "life {number}: what was recovered once stays"),
+                None => {
+                    assert_eq!(number + 1, lives);
+                    for (core, &acknowledged) in self.acknowledged.iter().enumerate() {
+                        let left = cuts[core];
+                        assert!(left as u64 >= acknowledged, "core {core}: {acknowledged} acknowledged, {left} left");
+                    }
+                }
+            }
+            for (&tx, participants) in &life.participants {
+                let mut parts = participants.iter().filter_map(|core| {
+                    let records = &life.records[core as usize];
+                    match records.iter().position(|record| record.tx == Some(tx)) {
+                        Some(index) if records[index].effects.is_empty() => None,
+                        place => Some(place.is_some_and(|index| index < cuts[core as usize])),
+                    }
+                });
+                let first = parts.next();
+                assert!(parts.all(|part| Some(part) == first), "life {number}: transaction {tx} is half there");
+            }
+            for (name, ends) in &life.barriers {
+                let Some(position) = state.barriers.get(name) else { continue };
+                for (core, &end) in ends.iter().enumerate() {
+                    assert!(cuts[core] >= end, "a barrier stands on everything before it");
+                    let seen = position.get(&(number, core)).copied().unwrap_or(0);
+                    let before: usize = life.records[core][..end].iter().map(|record| record.effects.len()).sum();
+                    assert_eq!(seen, before, "life {number} core {core}: barrier {name} stands in its place");
+                }
+            }
+            life.survived = Some(cuts);
+        }
+    }
+
+    fn fill(&mut self) -> Vec<u8> {
+        let len = match self.rng.below(60) {
+            0 => self.rng.below(self.value_bytes_max * 30),
+            _ => self.rng.below(self.value_bytes_max),
+        };
+        vec![b'#'; len]
+    }
+
+    fn life(&mut self) -> &mut Life {
+        self.lives.last_mut().expect("a server runs")
+    }
+
+    /// Logs one record of random effects on `core`.
+    fn log(&mut self, core: u16, mark: Option<Mark>) {
+        let count = if mark.is_some() && self.rng.chance(20) { 0 } else { 1 + self.rng.below(40) / 36 * 2 };
+        let (life, lsn) = (self.lives.len() - 1, self.logs[core as usize].last_lsn() + 1);
+        let effects: Vec<(String, u16, Vec<u8>)> = (0..count)
+            .map(|part| (format!("{life}:{core}:{lsn}:{part}"), self.rng.below(12) as u16, self.fill()))
+            .collect();
+        let log = &mut self.logs[core as usize];
+        if mark.is_none() {
+            let bytes = effects.iter().map(|(key, _, value)| encoded_bytes(words(key, value))).sum();
+            match log.admit(bytes) {
+                Admission::Ok => {}
+                Admission::WaitForSpace | Admission::Refuse(_) => return,
+            }
+        }
+        let logged = match (&effects[..], mark) {
+            ([(key, db, value)], None) => log.append(*db, words(key, value)),
+            ([(key, db, value)], Some(mark)) => log.append_marked(*db, words(key, value), mark),
+            ([], Some(mark)) => log.append_mark(mark),
+            _ => {
+                let mut transaction = log.transaction();
+                effects.iter().for_each(|(key, db, value)| transaction.effect(*db, words(key, value)));
+                transaction.finish(mark).expect("it has effects")
+            }
+        };
+        assert_eq!(logged, lsn);
+        let record =
+            Record { effects: effects.into_iter().map(|(key, db, _)| (key, db)).collect(), tx: mark.map(|m| m.tx_id) };
+        self.life().records[core as usize].push(record);
+    }
+
+    fn begin_multi_core_write(&mut self) {
+        let cores = self.logs.len();
+        let participants: CoreSet = (0..2 + self.rng.below(2)).map(|_| self.rng.below(cores) as u16).collect();
+        if participants.len() < 2 || self.pending_parts.len() > 20 {
+            return;
+        }
+        let mark = Mark { tx_id: self.next_tx, participants };
+        self.next_tx += 1;
+        self.life().participants.insert(mark.tx_id, participants);
+        self.pending_parts.extend(participants.iter().map(|core| (core, mark)));
+    }
+
+    fn log_pending_part(&mut self) {
+        if !self.pending_parts.is_empty() {
+            let (core, mark) = self.pending_parts.swap_remove(self.rng.below(self.pending_parts.len()));
+            self.log(core, Some(mark));
+        }
+    }
+
+    fn pump(&mut self, core: usize) {
+        self.logs[core].seal(self.now_ms);
+        while let Some(op) = self.logs[core].next_op() {
+            self.ops[core].push_back(op);
+        }
+    }
+
+    /// Carries out one of the operations that wait, writes in any order.
+    fn complete(&mut self, core: usize) {
+        self.pump(core);
+        if self.ops[core].is_empty() {
+            return;
+        }
+        let index = self.rng.below(self.ops[core].len());
+        let log = &mut self.logs[core];
+        let done = match self.ops[core].remove(index).expect("the index is inside") {
+            LogOp::Write(write) => {
+                let result = write.segment.file.write_at(&write.buf, write.offset, write.dsync);
+                if self.fs.is_off() {
+                    return;
+                }
+                log.on_complete(write.token, result, Some(write.buf))
+            }
+            LogOp::Fdatasync { segment, token } => {
+                let result = segment.file.sync_data();
+                if self.fs.is_off() {
+                    return;
+                }
+                log.on_complete(token, result.map(|()| 0), None)
+            }
+            LogOp::NeedSegment { bytes, first_lsn_min } => {
+                let keeper = self.keeper.as_mut().expect("a server runs");
+                match keeper.prepare_segment(core as u16, bytes, first_lsn_min, self.now_ms) {
+                    Ok(segment) => log.segment_ready(segment),
+                    Err(error) => log.segment_failed(error.to_string()),
+                }
+                return;
+            }
+            LogOp::Unused(segment) => {
+                let _ = self.keeper.as_mut().expect("a server runs").remove_unused(&segment);
+                return;
+            }
+            LogOp::Retired(..) => return,
+        };
+        for core in done.poisoned.iter() {
+            let reason = self.logs.iter().find_map(|log| log.poisoned().cloned());
+            self.logs[core as usize].poison(reason.expect("one core was poisoned first"));
+        }
+    }
+
+    fn alive(&self) -> bool {
+        !self.fs.is_off() && self.logs.iter().all(|log| log.poisoned().is_none())
+    }
+
+    /// Brings all cores to a common point with nothing under way; `false` if the server dies on the way.
+    fn drain(&mut self) -> bool {
+        while !self.pending_parts.is_empty() {
+            self.log_pending_part();
+        }
+        while self.alive() && !self.logs.iter().all(CoreLog::is_drained) {
+            for core in 0..self.logs.len() {
+                self.pump(core);
+                self.logs[core].request_sync();
+                self.logs[core].retry_segment();
+                self.complete(core);
+            }
+        }
+        self.alive()
+    }
+
+    fn enter(&mut self, segments: Vec<Segment>) {
+        for segment in segments {
+            let core = segment.header.core as usize;
+            self.logs[core].enter_generation(segment);
+            // Segments that were on their way belong to the old generation.
+            self.ops[core].clear();
+        }
+    }
+
+    fn barrier(&mut self) {
+        if !self.drain() {
+            return;
+        }
+        let ends: Vec<_> = self.logs.iter().map(CoreLog::end).collect();
+        let name = format!("b{}-{}", self.lives.len(), self.life().barriers.len());
+        let effect = vec![b"SWAPDB".as_slice(), name.as_bytes()];
+        let lsns = ends.iter().map(|end| end.last_lsn as usize).collect();
+        self.life().barriers.push((name.clone(), lsns));
+        let discards = self.rng.chance(30);
+        let keeper = self.keeper.as_mut().expect("a server runs");
+        match keeper.barrier(&[(3, effect)], discards, &ends, self.now_ms) {
+            Ok(segments) => self.enter(segments),
+            Err(_) => {
+                // It may have happened or not: the name is looked for in what is recovered.
+            }
+        }
+        if discards {
+            self.rewrite = None;
+        }
+    }
+
+    fn rewrite(&mut self) {
+        if let Some((rewrite, base)) = self.rewrite.take() {
+            let keeper = self.keeper.as_mut().expect("a server runs");
+            let path = self.dir.file(&keeper.rewrite_base_name(rewrite));
+            let write = || {
+                let file = self.dir.fs.open(&path, Open::Create)?;
+                write_all_at(&*file, &base, 0)?;
+                file.sync_all()
+            };
+            if write().is_ok() {
+                let _ = keeper.rewrite_end(rewrite);
+            }
+            return;
+        }
+        if !self.drain() {
+            return;
+        }
+        let ends: Vec<_> = self.logs.iter().map(CoreLog::end).collect();
+        let keeper = self.keeper.as_mut().expect("a server runs");
+        if let Ok((rewrite, segments)) = keeper.rewrite_begin(&ends, self.now_ms) {
+            self.enter(segments);
+            self.rewrite = Some((rewrite, self.encode_base()));
+        }
+    }
+
+    /// Everything logged so far as plain commands: a stand-in for an RDB file.
+    fn encode_base(&self) -> Vec<u8> {
+        let mut base = Vec::new();
+        for life in &self.lives {
+            for (core, records) in life.records.iter().enumerate() {
+                let survived = life.survived.as_ref().map_or(records.len(), |survived| survived[core]);
+                for (key, db) in records[..survived].iter().flat_map(|record| &record.effects) {
+                    let db = db.to_string();
+                    crate::resp::write_command(&mut base, [b"SELECT".as_slice(), db.as_bytes()].into_iter());
+                    crate::resp::write_command(&mut base, words(key, b""));
+                }
+            }
+        }
+        base
+    }
+
+    fn step(&mut self) {
+        self.now_ms += self.rng.next() % 3;
+        let core = self.rng.below(self.logs.len());
+        match self.rng.below(1000) {
+            0..400 => self.log(core as u16, None),
+            400..500 => self.begin_multi_core_write(),
+            500..620 => self.log_pending_part(),
+            620..940 => self.complete(core),
+            940..960 => self.logs[core].request_sync(),
+            960..975 => self.logs[core].seal_idle(self.now_ms),
+            975..980 => self.logs[core].set_policy(SyncPolicy::Always),
+            980..985 => self.logs[core].set_policy(SyncPolicy::EverySecond),
+            985..990 => self.logs[core].retry_segment(),
+            990..994 => self.barrier(),
+            994..998 => self.rewrite(),
+            _ => {
+                if self.drain() {
+                    self.logs.iter_mut().for_each(|log| log.seal_clean_stop(self.now_ms));
+                }
+            }
+        }
+    }
+
+    /// Works for `steps` steps or until the server dies.
+    pub(crate) fn run(&mut self, steps: usize) {
+        for _ in 0..steps {
+            if !self.alive() {
+                return;
+            }
+            self.step();
+        }
+    }
+
+    /// The server dies; what it acknowledged is noted, writes in flight may have begun.
+    pub(crate) fn crash(&mut self, how: PowerCut) {
+        self.acknowledged = self.logs.iter().map(CoreLog::durable_lsn).collect();
+        for op in self.ops.iter_mut().flat_map(|ops| ops.drain(..)) {
+            if let LogOp::Write(write) = op
+                && self.rng.chance(70)
+            {
+                let _ = write.segment.file.write_at(&write.buf, write.offset, false);
+            }
+        }
+        self.logs.clear();
+        self.keeper = None;
+        self.pending_parts.clear();
+        self.rewrite = None;
+        self.fs.power_cut(how);
+    }
+}
+
+fn words<'w>(key: &'w str, value: &'w [u8]) -> impl ExactSizeIterator<Item = &'w [u8]> {
+    [b"SET".as_slice(), key.as_bytes(), value].into_iter()
+}
+
+/// What a replay gave.
+#[derive(Default)]
+pub(crate) struct Recovered {
+    effects: BTreeMap<(usize, usize), Vec<(String, u16)>>,
+    /// For each barrier, how many effects of each life and core came before it.
+    barriers: HashMap<String, BTreeMap<(usize, usize), usize>>,
+}
+
+impl Recovered {
+    /// How many records of `core` are there; fails unless they are a prefix of what it logged.
+    fn cut(&self, number: usize, core: usize, life: &Life) -> usize {
+        let found = self.effects.get(&(number, core)).map_or(&[][..], |found| found);
+        let mut found = found.iter();
+        let mut cut = 0;
+        for (index, record) in life.records[core].iter().enumerate().filter(|(_, record)| !record.effects.is_empty()) {
+            if found.len() == 0 {
+                break;
+            }
+            for effect in &record.effects {
+                assert_eq!(found.next(), Some(effect), "life {number} core {core} record {}", index + 1);
+            }
+            cut = index + 1;
+        }
+        assert_eq!(found.next(), None, "life {number} core {core}: more than was logged");
+        // A record without effect leaves no trace in what is replayed.
+        cut + life.records[core][cut..].iter().take_while(|record| record.effects.is_empty()).count()
+    }
+}
+
+impl ReplaySink for Recovered {
+    fn base_rdb(&mut self, _path: &Path) -> Result<u64, String> {
+        Err("the simulation has none".to_string())
+    }
+
+    fn command(&mut self, core: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String> {
+        let key = String::from_utf8_lossy(args.at(1)).into_owned();
+        if args.is(0, "SWAPDB") {
+            assert_eq!(db, 3);
+            let positions = self.effects.iter().map(|(place, effects)| (*place, effects.len())).collect();
+            self.barriers.insert(key, positions);
+            return Ok(());
+        }
+        let mut numbers = key.split(':').map(|number| number.parse::<usize>().expect("keys are made here"));
+        let place = (numbers.next().unwrap(), numbers.next().unwrap());
+        assert!(core.is_none_or(|core| core as usize == place.1));
+        self.effects.entry(place).or_default().push((key, db));
+        Ok(())
+    }
+}
+
+fn run_seed(seed: u64) {
+    let mut world = World::new(seed);
+    for _ in 0..2 + seed % 3 {
+        let cores = 1 + world.rng.below(4) as u16;
+        world.start(cores, true);
+        let steps = 20 + world.rng.below(250);
+        if world.rng.chance(50) {
+            world.fs.fail_nth(1 + world.rng.next() % 120, Fault::PowerOff);
+        }
+        world.run(steps);
+        let how = [PowerCut::Random, PowerCut::Random, PowerCut::LoseAll, PowerCut::KeepAll][world.rng.below(4)];
+        world.crash(how);
+    }
+    world.start(1, false);
+}
+
+#[test]
+fn r2_no_power_cut_loses_what_was_acknowledged() {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    if let Some(seed) = number("SEED") {
+        return run_seed(seed);
+    }
+    for seed in 0..number("SEEDS").unwrap_or(1000) {
+        if std::panic::catch_unwind(|| run_seed(seed)).is_err() {
+            panic!("SEED={seed} fails");
+        }
+    }
+}
