@@ -13,6 +13,8 @@
 mod cursor;
 mod sampling;
 pub mod segment;
+#[cfg(test)]
+mod tests;
 
 pub use cursor::Cursor;
 use segment::{BUCKETS, Segment};

@@ -39,7 +39,7 @@ impl Table {
         let Some(&reference) = self.directory.get(self.place(rng.next_u64())) else { return };
         let segment = segment(slab, reference);
         let start = rng.next_u64() as usize % SEGMENT_SLOTS;
-        let stretch = (n * 4).max(4 * SLOTS).min(SEGMENT_SLOTS);
+        let stretch = n.saturating_mul(4).clamp(4 * SLOTS, SEGMENT_SLOTS);
         let found = (start..start + stretch).filter_map(|slot| segment.at_slot(slot % SEGMENT_SLOTS));
         found.take(n).for_each(&mut visit);
     }
