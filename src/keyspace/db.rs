@@ -276,7 +276,7 @@ impl Db {
         let entry = self.insert(hash, key, taken.value, taken.expire_ms);
         self.set_access(entry, taken.access);
         if taken.is_raw {
-            entry::set_raw(&self.slab, entry);
+            self.mark_raw(entry);
         }
         entry
     }
@@ -333,7 +333,11 @@ impl Db {
     /// Sets the access bits; the upper 8 of `access` are ignored.
     #[inline]
     pub fn set_access(&mut self, entry: EntryRef, access: u32) {
-        entry::set_access(&self.slab, entry, access & 0xff_ffff);
+        let access = access & 0xff_ffff;
+        // The LRU clock ticks once a second: a key read more often keeps its cache line clean.
+        if entry::access(&self.slab, entry) != access {
+            entry::set_access(&self.slab, entry, access);
+        }
     }
 
     /// Sets the access bits that new entries get.
