@@ -170,6 +170,9 @@ impl Db {
     /// Replaces the value and keeps expiry time, access bits and epoch. The old value is dropped.
     #[inline]
     pub fn set_value(&mut self, entry: EntryRef, hash: KeyHash, value: Value<'_>) -> EntryRef {
+        if entry::overwrite(&self.slab, entry, &value, true) {
+            return entry;
+        }
         let expire_ms = self.expire_at(entry);
         self.change(entry, hash, expire_ms, expire_ms, Some(value))
     }
@@ -177,6 +180,9 @@ impl Db {
     /// Replaces value and expiry time (SET without KEEPTTL); keeps access bits and epoch. The old value is dropped.
     #[inline]
     pub fn replace(&mut self, entry: EntryRef, hash: KeyHash, value: Value<'_>, expire_ms: Option<u64>) -> EntryRef {
+        if expire_ms.is_none() && entry::overwrite(&self.slab, entry, &value, false) {
+            return entry;
+        }
         self.change(entry, hash, self.expire_at(entry), expire_ms, Some(value))
     }
 

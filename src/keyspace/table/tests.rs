@@ -103,13 +103,13 @@ fn agrees_with_a_set(hash: impl Fn(u32) -> u64, entries: u64, rounds: usize) {
 
 #[test]
 fn the_table_agrees_with_a_set() {
-    let (entries, rounds) = if cfg!(miri) { (3_000, 2_000) } else { (300_000, 200_000) };
+    let (entries, rounds) = if cfg!(miri) { (2_000, 1_000) } else { (300_000, 200_000) };
     agrees_with_a_set(good, entries, rounds);
 }
 
 #[test]
 fn broken_hashes_cost_speed_and_nothing_else() {
-    let (entries, rounds) = if cfg!(miri) { (900, 600) } else { (3_000, 4_000) };
+    let (entries, rounds) = if cfg!(miri) { (300, 150) } else { (3_000, 4_000) };
     agrees_with_a_set(|_| 0, entries, rounds);
     agrees_with_a_set(|_| u64::MAX, entries, rounds);
     agrees_with_a_set(|reference| u64::from(reference % 3) << 62, entries, rounds);
@@ -121,11 +121,13 @@ fn broken_hashes_cost_speed_and_nothing_else() {
 #[test]
 fn a_broken_hash_does_not_explode_the_directory() {
     let mut fixture = Fixture::new(|_| 1 << 63);
-    (1..=2_000).for_each(|reference| {
+    let entries = if cfg!(miri) { 780 } else { 2_000 };
+    (1..=entries).for_each(|reference| {
         assert!(fixture.insert(reference) <= 8 * SEGMENT_SLOTS as u64);
     });
     assert!(fixture.table.directory.len() <= 512);
-    assert!((1..=2_000).all(|reference| fixture.has(reference)));
+    assert!(!fixture.table.spill.is_empty());
+    assert!((1..=entries).all(|reference| fixture.has(reference)));
     fixture.drain();
 }
 
@@ -135,6 +137,7 @@ fn one_insert_or_removal_moves_at_most_one_segment() {
     let mut fixture = Fixture::new(good);
     let most = (1..=entries).map(|reference| fixture.insert(reference)).max().unwrap();
     assert_eq!(most, SPLIT_AT as u64);
+    assert!(fixture.table.directory.copied_at_once_max <= 512, "{}", fixture.table.directory.copied_at_once_max);
     let most = (1..=entries).map(|reference| fixture.remove(reference)).max().unwrap();
     assert!(most <= JOINED_MAX as u64 && most > 0, "{most}");
     assert!(fixture.table.segments == 1 && fixture.table.directory.len() <= 2, "the table did not shrink back");
