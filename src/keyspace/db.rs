@@ -170,6 +170,9 @@ impl Db {
     /// Replaces the value and keeps expiry time, access bits and epoch. The old value is dropped.
     #[inline]
     pub fn set_value(&mut self, entry: EntryRef, hash: KeyHash, value: Value<'_>) -> EntryRef {
+        if entry::overwrite(&self.slab, entry, &value, true) {
+            return entry;
+        }
         let expire_ms = self.expire_at(entry);
         self.change(entry, hash, expire_ms, expire_ms, Some(value))
     }
@@ -177,6 +180,9 @@ impl Db {
     /// Replaces value and expiry time (SET without KEEPTTL); keeps access bits and epoch. The old value is dropped.
     #[inline]
     pub fn replace(&mut self, entry: EntryRef, hash: KeyHash, value: Value<'_>, expire_ms: Option<u64>) -> EntryRef {
+        if expire_ms.is_none() && entry::overwrite(&self.slab, entry, &value, false) {
+            return entry;
+        }
         self.change(entry, hash, self.expire_at(entry), expire_ms, Some(value))
     }
 
@@ -276,7 +282,7 @@ impl Db {
         let entry = self.insert(hash, key, taken.value, taken.expire_ms);
         self.set_access(entry, taken.access);
         if taken.is_raw {
-            entry::set_raw(&self.slab, entry);
+            self.mark_raw(entry);
         }
         entry
     }
@@ -333,7 +339,11 @@ impl Db {
     /// Sets the access bits; the upper 8 of `access` are ignored.
     #[inline]
     pub fn set_access(&mut self, entry: EntryRef, access: u32) {
-        entry::set_access(&self.slab, entry, access & 0xff_ffff);
+        let access = access & 0xff_ffff;
+        // The LRU clock ticks once a second: a key read more often keeps its cache line clean.
+        if entry::access(&self.slab, entry) != access {
+            entry::set_access(&self.slab, entry, access);
+        }
     }
 
     /// Sets the access bits that new entries get.

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use super::SlabError;
 
 /// Alignment of the mapping's base: a huge page, so that the kernel may use them.
+#[cfg(not(miri))]
 const ALIGN: usize = 2 << 20;
 
 /// A reserved stretch of addresses. Nothing in it may be touched before [`Mapping::commit`].

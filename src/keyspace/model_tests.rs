@@ -240,3 +240,157 @@ fn due_keys_come_out_in_order_and_all_of_them() {
     assert!(pair.due.is_empty());
     pair.check_all();
 }
+
+fn small_keys(keyspace: &mut Keyspace, from: usize, to: usize, expire: impl Fn(usize) -> Option<u64>) {
+    for n in from..to {
+        let (key, value) = (format!("key:{n:012}"), format!("val:{n:012}"));
+        let hash = hash_key(key.as_bytes());
+        keyspace.db_mut(0).insert(hash, key.as_bytes(), Value::from_bytes(value.as_bytes()), expire(n));
+    }
+}
+
+/// Goal: below Valkey's 62.5 bytes by 15%. The table is at its thinnest just after its segments split, so it is the worst of
+/// many fill levels that counts.
+#[test]
+fn small_strings_take_at_most_53_bytes_at_every_fill_level() {
+    if cfg!(miri) {
+        return;
+    }
+    Rng64::from_env();
+    let mut keyspace = Keyspace::new(1, NOW, SlabOptions::default()).unwrap();
+    let (mut last, mut worst) = (0, 0.0f64);
+    for keys in (250_000..=1_000_000).step_by(10_000) {
+        small_keys(&mut keyspace, last, keys, |_| None);
+        last = keys;
+        let waste = keyspace.slab().stats().waste_bytes();
+        worst = worst.max((keyspace.memory_bytes() + waste) as f64 / keys as f64);
+    }
+    println!("worst bytes per key: {worst:.2}");
+    assert!(worst <= 53.0, "{worst}");
+}
+
+#[test]
+fn small_strings_with_an_expiry_time_take_at_most_76_bytes() {
+    if cfg!(miri) {
+        return;
+    }
+    for spread in [1, 977] {
+        Rng64::from_env();
+        let mut keyspace = Keyspace::new(1, NOW, SlabOptions::default()).unwrap();
+        let (mut last, mut worst) = (0, 0.0f64);
+        for keys in (250_000..=1_000_000).step_by(10_000) {
+            // Rising, or scattered over an hour.
+            let expire = |n: usize| if spread == 1 { n as u64 } else { (n * spread % 3_600_000) as u64 };
+            small_keys(&mut keyspace, last, keys, |n| Some(NOW + expire(n)));
+            last = keys;
+            let waste = keyspace.slab().stats().waste_bytes();
+            worst = worst.max((keyspace.memory_bytes() + waste) as f64 / keys as f64);
+        }
+        println!("worst bytes per key with expiry time: {worst:.2}");
+        assert!(worst <= 76.0, "{worst}");
+    }
+}
+
+#[test]
+fn a_value_of_the_same_length_stays_in_its_slot() {
+    let mut keyspace = Keyspace::new(1, NOW, SlabOptions::default()).unwrap();
+    let (db, hash) = (keyspace.db_mut(0), hash_key(b"k"));
+    let entry = db.insert(hash, b"k", Value::from_bytes(b"some value"), Some(NOW + 5));
+    assert_eq!(db.set_value(entry, hash, Value::Str(b"other valu")), entry);
+    assert_eq!(db.expire_at(entry), Some(NOW + 5));
+    let entry = db.set_value(entry, hash, Value::Int(5));
+    assert_eq!(db.set_value(entry, hash, Value::Int(-77)), entry);
+    assert_eq!(db.value(entry), ValueRef::Int(-77));
+    assert_eq!(db.find(hash, b"k"), Some(entry));
+}
+
+#[test]
+fn encodings_of_strings_are_named_as_redis_names_them() {
+    let mut keyspace = Keyspace::new(1, NOW, SlabOptions::default()).unwrap();
+    let (db, hash) = (keyspace.db_mut(0), hash_key(b"k"));
+    let mut entry = db.insert(hash, b"k", Value::from_bytes(b"12"), None);
+    assert_eq!(db.encoding_name(entry), "int");
+    for (len, name) in [(0, "embstr"), (44, "embstr"), (45, "raw"), (255, "raw"), (256, "raw"), (5_000, "raw")] {
+        entry = db.set_value(entry, hash, Value::Str(&vec![b'x'; len]));
+        assert_eq!(db.encoding_name(entry), name, "{len}");
+    }
+    entry = db.set_value(entry, hash, Value::Int(1));
+    let (entry, len) = db.append(entry, hash, b"2");
+    assert_eq!((len, db.encoding_name(entry), db.value(entry)), (2, "raw", ValueRef::Str(b"12")));
+    let taken = db.take(entry, hash);
+    let other = hash_key(b"other");
+    let entry = db.put(other, b"other", taken);
+    assert_eq!(db.encoding_name(entry), "raw");
+    let entry = db.set_value(entry, other, Value::from_bytes(b"short"));
+    assert_eq!(db.encoding_name(entry), "embstr");
+}
+
+/// Without spare room kept between appends, a string built byte by byte would be copied once per byte.
+#[test]
+fn appends_to_a_long_string_rarely_move_it() {
+    let mut keyspace = Keyspace::new(1, NOW, SlabOptions::default()).unwrap();
+    let (db, hash) = (keyspace.db_mut(0), hash_key(b"k"));
+    let mut entry = db.insert(hash, b"k", Value::Str(&[b'x'; 2_000]), None);
+    let (mut moves, mut place) = (0, std::ptr::null());
+    let appends = if cfg!(miri) { 100 } else { 100_000 };
+    for _ in 0..appends {
+        entry = db.append(entry, hash, b"0123456789").0;
+        let ValueRef::Str(bytes) = db.value(entry) else { unreachable!() };
+        moves += usize::from(bytes.as_ptr() != place);
+        place = bytes.as_ptr();
+    }
+    assert!(moves <= 12, "{moves}");
+    assert_eq!(db.block_bytes, db.memory_of(entry) - db.slab.slot_size(entry.get()) - 8);
+}
+
+#[test]
+fn garbage_is_freed_in_steps_of_the_size_asked_for() {
+    let mut keyspace = Keyspace::new(1, NOW, SlabOptions::default()).unwrap();
+    let keys = if cfg!(miri) { 1_000 } else { 20_000 };
+    small_keys(&mut keyspace, 0, keys, |n| (n % 2 == 0).then_some(NOW + 1));
+    let mut garbage = keyspace.db_mut(0).clear();
+    small_keys(&mut keyspace, 0, 10, |_| None);
+    let mut steps = 0;
+    let mut before = keyspace.slab().stats();
+    while !garbage.free_some(50) {
+        let after = keyspace.slab().stats();
+        let entries = (before.used_bytes - before.segment_bytes) - (after.used_bytes - after.segment_bytes);
+        assert!(entries <= 62 * 48);
+        (before, steps) = (after, steps + 1);
+    }
+    assert!(steps >= keys / 62);
+    drop(garbage);
+    assert_eq!(keyspace.db(0).len(), 10);
+    drop(keyspace.db_mut(0).clear());
+    assert_eq!(keyspace.slab().stats().used_bytes, 0);
+}
+
+#[test]
+fn databases_swap_and_share_one_slab() {
+    let mut keyspace = Keyspace::new(2, NOW, SlabOptions::default()).unwrap();
+    small_keys(&mut keyspace, 0, 3, |_| None);
+    keyspace.swap(0, 1);
+    assert_eq!((keyspace.db(0).len(), keyspace.db(1).len()), (0, 3));
+    let (to, from) = keyspace.two_mut(0, 1);
+    let key = b"key:000000000001";
+    let hash = hash_key(key);
+    let taken = from.take(from.find(hash, key).unwrap(), hash);
+    to.put(hash, key, taken);
+    assert_eq!((keyspace.db(0).len(), keyspace.db(1).len()), (1, 2));
+    let mut scratch = keyspace.scratch(NOW);
+    scratch.insert(hash, key, Value::Int(1), None);
+    drop(scratch);
+    assert_eq!(keyspace.db(0).value(keyspace.db(0).find(hash, key).unwrap()), ValueRef::Str(b"val:000000000001"));
+}
+
+/// A handle kept past a change is the one misuse the types allow: debug builds must name it.
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "stale handle")]
+fn a_stale_handle_is_reported() {
+    let mut keyspace = Keyspace::new(1, NOW, SlabOptions::default()).unwrap();
+    let (db, hash) = (keyspace.db_mut(0), hash_key(b"k"));
+    let stale = db.insert(hash, b"k", Value::Int(1), None);
+    db.set_value(stale, hash, Value::Str(&[b'x'; 100]));
+    db.value(stale);
+}

@@ -469,7 +469,7 @@ mod tests {
     fn segments_are_aligned_to_their_size() {
         let slab = slab();
         let all: Vec<u32> = (0..40).map(|_| slab.alloc_segment()).collect();
-        assert!(all.iter().all(|&at| slab.ptr(at) as usize % SEGMENT_BYTES == 0));
+        assert!(all.iter().all(|&at| (slab.ptr(at) as usize).is_multiple_of(SEGMENT_BYTES)));
         assert_eq!(slab.stats().segment_bytes, 40 * SEGMENT_BYTES);
     }
 

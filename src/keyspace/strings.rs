@@ -6,13 +6,19 @@ use super::hash::KeyHash;
 use super::value::{Value, ValueRef};
 
 impl Db {
+    /// Has OBJECT ENCODING call the string raw until its value is replaced, as Redis does for a key that SETRANGE or SETBIT
+    /// created.
+    pub fn mark_raw(&mut self, entry: EntryRef) {
+        entry::set_raw(&self.slab, entry);
+    }
+
     /// The string's bytes, to be changed without changing their number; `None` if it is stored as a number or is a
     /// collection. OBJECT ENCODING says raw from then on, as in Redis.
     pub fn string_mut(&mut self, entry: EntryRef) -> Option<&mut [u8]> {
         if !matches!(self.value(entry), ValueRef::Str(_)) {
             return None;
         }
-        entry::set_raw(&self.slab, entry);
+        self.mark_raw(entry);
         entry::string_mut(&self.slab, entry)
     }
 
@@ -32,7 +38,7 @@ impl Db {
         };
         let result = change(&mut bytes);
         let entry = self.set_value(entry, hash, Value::Owned(bytes));
-        entry::set_raw(&self.slab, entry);
+        self.mark_raw(entry);
         (entry, result)
     }
 

@@ -264,5 +264,5 @@ pub(crate) fn key_heap_bytes(slab: &Slab, entry: EntryRef) -> usize {
 #[inline]
 pub(crate) fn prefetch(slab: &Slab, entry: EntryRef) {
     crate::keyspace::prefetch_line(slab.ptr(entry.get()));
-    crate::keyspace::prefetch_line(slab.ptr(entry.get()).wrapping_add(40));
+    crate::keyspace::prefetch_line(slab.ptr(entry.get()).wrapping_add(64));
 }

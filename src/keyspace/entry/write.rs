@@ -141,6 +141,34 @@ pub(crate) fn change(slab: &Slab, entry: EntryRef, expire_ms: Option<u64>, value
     target
 }
 
+/// Overwrites a value in place if both the old and the new one are kept in the slab and need a slot of the same size: what
+/// most SETs of a key that exists come to. With `keep_expire` false, only if there is no expiry time to be cleared. False
+/// if nothing was done.
+#[inline]
+pub(crate) fn overwrite(slab: &Slab, entry: EntryRef, value: &Value<'_>, keep_expire: bool) -> bool {
+    let s = shape(slab, entry);
+    let old_value_bytes = match raw_value(slab, entry, &s) {
+        RawValue::Int(_) => 8,
+        RawValue::Inline(_, len) => len + if len <= u8::MAX as usize { 1 } else { 2 },
+        RawValue::Long(_) | RawValue::Object(_) => return false,
+    };
+    let value = match value {
+        Value::Int(number) => Stored::Int(*number),
+        Value::Str(bytes) => Stored::Inline(bytes),
+        Value::Owned(_) | Value::Object(_) => return false,
+    };
+    let new_bytes = s.value_at.saturating_add(value.bytes());
+    let fits = Slab::slot_bytes(new_bytes) == Slab::slot_bytes(s.value_at + old_value_bytes);
+    if !fits || (s.flags & HAS_TTL != 0 && !keep_expire) {
+        return false;
+    }
+    put_value(slab, entry, s.value_at, value);
+    if s.flags & RAW != 0 {
+        set_flags(slab, entry, s.flags & !RAW);
+    }
+    true
+}
+
 /// Moves the value out. The entry must then be freed without it ([`free`]) or given a new one.
 pub(crate) fn take_value(slab: &Slab, entry: EntryRef) -> Value<'static> {
     match raw_value(slab, entry, &shape(slab, entry)) {

@@ -36,7 +36,7 @@ impl Table {
     /// with, 0 at the end. Any number is a valid cursor.
     pub fn scan(&self, slab: &Slab, cursor: u64, rehash: &impl Fn(u32) -> u64, mut visit: impl FnMut(u32)) -> u64 {
         let Cursor { prefix, depth, bucket } = Cursor::unpack(cursor);
-        let Some(&reference) = self.directory.get(self.place(u64::from(prefix) << 32)) else { return 0 };
+        let Some(reference) = self.target(u64::from(prefix) << 32) else { return 0 };
         if self.len == 0 {
             return 0;
         }

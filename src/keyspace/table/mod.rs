@@ -11,10 +11,14 @@
 //! once.
 
 mod cursor;
+mod directory;
 mod sampling;
 pub mod segment;
+#[cfg(test)]
+mod tests;
 
 pub use cursor::Cursor;
+use directory::Directory;
 use segment::{BUCKETS, Segment};
 
 use super::slab::{SEGMENT_BYTES, Slab};
@@ -34,9 +38,7 @@ const PLACES_PER_SEGMENT_MAX: usize = 16;
 /// The table of one database.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// By the first `depth` bits of the hash, the segment. Empty until the first insert.
-    directory: Vec<u32>,
-    depth: u32,
+    directory: Directory,
     len: usize,
     segments: usize,
     /// Segments of each depth: the directory can be halved when none needs its last two bits.
@@ -68,8 +70,7 @@ fn segment_mut(slab: &Slab, reference: u32) -> &mut Segment {
 impl Table {
     pub fn new() -> Table {
         Table {
-            directory: Vec::new(),
-            depth: 0,
+            directory: Directory::new(),
             len: 0,
             segments: 0,
             depths: [0; DEPTH_MAX as usize + 1],
@@ -86,8 +87,7 @@ impl Table {
 
     /// Bytes held outside the slab.
     pub fn heap_bytes(&self) -> usize {
-        super::slab::heap_block_bytes(self.directory.capacity() * size_of::<u32>())
-            + super::slab::heap_block_bytes(self.spill.capacity() * size_of::<(u64, u32)>())
+        self.directory.heap_bytes() + super::slab::heap_block_bytes(self.spill.capacity() * size_of::<(u64, u32)>())
     }
 
     /// Bytes held in the slab.
@@ -101,15 +101,16 @@ impl Table {
         self.moved
     }
 
+    /// The segment that `hash` belongs to.
     #[inline]
-    fn place(&self, hash: u64) -> usize {
-        (((hash >> 32) << self.depth) >> 32) as usize
+    fn target(&self, hash: u64) -> Option<u32> {
+        self.directory.get(self.directory.place(hash))
     }
 
     /// The entry with this hash that `is_it` accepts.
     #[inline]
     pub fn find(&self, slab: &Slab, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let found = segment(slab, *self.directory.get(self.place(hash))?).find(hash, &mut is_it);
+        let found = segment(slab, self.target(hash)?).find(hash, &mut is_it);
         if found.is_none() && !self.spill.is_empty() {
             return self.spill.iter().find(|&&(h, r)| h == hash && is_it(r)).map(|&(_, r)| r);
         }
@@ -118,43 +119,44 @@ impl Table {
 
     /// Adds an entry that is not there yet. `rehash` gives the hash of an entry already held.
     #[inline]
-    pub fn insert(&mut self, slab: &Slab, hash: u64, reference: u32, rehash: &impl Fn(u32) -> u64) {
-        if self.directory.is_empty() {
-            self.start(slab);
-        }
+    pub fn insert(&mut self, slab: &Slab, hash: u64, entry: u32, rehash: &impl Fn(u32) -> u64) {
         loop {
-            let target = segment_mut(slab, self.directory[self.place(hash)]);
+            let reference = self.target(hash).unwrap_or_else(|| self.start(slab));
+            let target = segment_mut(slab, reference);
             if target.count() < SPLIT_AT || !self.can_split(target.depth()) {
-                if !target.insert(hash, reference) {
-                    self.spill.push((hash, reference));
+                if !target.insert(hash, entry) {
+                    self.spill.push((hash, entry));
                 }
                 self.len += 1;
                 return;
             }
-            self.split(slab, hash, rehash);
+            self.split(slab, hash, reference, rehash);
         }
     }
 
-    fn start(&mut self, slab: &Slab) {
+    #[cold]
+    fn start(&mut self, slab: &Slab) -> u32 {
         let first = slab.alloc_segment();
         segment_mut(slab, first).clear(0);
-        self.directory.push(first);
-        (self.depth, self.segments, self.depths[0]) = (0, 1, 1);
+        self.directory = Directory::with(first);
+        (self.segments, self.depths[0]) = (1, 1);
+        first
     }
 
     fn can_split(&self, depth: u32) -> bool {
-        depth < self.depth || depth < DEPTH_MAX && self.directory.len() < PLACES_PER_SEGMENT_MAX * self.segments
+        depth < self.directory.depth()
+            || depth < DEPTH_MAX && self.directory.len() < PLACES_PER_SEGMENT_MAX * self.segments
     }
 
-    /// Splits the segment that `hash` belongs to.
+    /// Splits the segment at `low_ref`, to which `hash` belongs.
     #[cold]
-    fn split(&mut self, slab: &Slab, hash: u64, rehash: &impl Fn(u32) -> u64) {
-        let low_ref = self.directory[self.place(hash)];
+    fn split(&mut self, slab: &Slab, hash: u64, low_ref: u32, rehash: &impl Fn(u32) -> u64) {
         let old = segment(slab, low_ref).clone();
         let depth = old.depth();
-        if depth == self.depth {
-            self.double_directory();
+        if depth == self.directory.depth() {
+            self.directory.double();
         }
+        self.directory.prepare();
         let high_ref = slab.alloc_segment();
         let (low, high) = (segment_mut(slab, low_ref), segment_mut(slab, high_ref));
         low.clear(depth + 1);
@@ -171,28 +173,23 @@ impl Table {
             });
         }
         self.moved += old.count() as u64;
-        let span = 1usize << (self.depth - depth);
-        let first = self.place(hash) & !(span - 1);
-        self.directory[first + span / 2..first + span].fill(high_ref);
+        let span = 1usize << (self.directory.depth() - depth);
+        let first = self.directory.place(hash) & !(span - 1);
+        self.directory.set(first + span / 2..first + span, high_ref);
         self.segments += 1;
         self.depths[depth as usize] -= 1;
         self.depths[depth as usize + 1] += 2;
     }
 
-    fn double_directory(&mut self) {
-        self.directory = self.directory.iter().flat_map(|&place| [place, place]).collect();
-        self.depth += 1;
-    }
-
     /// Takes an entry out. It must be there.
     #[inline]
     pub fn remove(&mut self, slab: &Slab, hash: u64, reference: u32, rehash: &impl Fn(u32) -> u64) {
-        let place = self.place(hash);
-        let target = segment_mut(slab, self.directory[place]);
+        let at = self.target(hash).expect("removal from an empty table");
+        let target = segment_mut(slab, at);
         if target.remove(hash, reference) {
             let count = target.count();
             if count < JOIN_BELOW && count.is_multiple_of(16) && target.depth() > 0 {
-                self.join(slab, place, rehash);
+                self.join(slab, hash, rehash);
             }
         } else {
             let at = self.spill.iter().position(|&(_, r)| r == reference).expect("an entry in neither table nor spill");
@@ -201,13 +198,15 @@ impl Table {
         self.len -= 1;
     }
 
-    /// Joins the segment at `place` with its neighbour, if both are nearly empty.
+    /// Joins the segment that `hash` belongs to with its neighbour, if both are nearly empty.
     #[cold]
-    fn join(&mut self, slab: &Slab, place: usize, rehash: &impl Fn(u32) -> u64) {
-        let depth = segment(slab, self.directory[place]).depth();
-        let half = 1usize << (self.depth - depth);
+    fn join(&mut self, slab: &Slab, hash: u64, rehash: &impl Fn(u32) -> u64) {
+        let place = self.directory.place(hash);
+        let at = |place| self.directory.get(place).expect("a place within the directory");
+        let depth = segment(slab, at(place)).depth();
+        let half = 1usize << (self.directory.depth() - depth);
         let first = place & !(2 * half - 1);
-        let (low_ref, high_ref) = (self.directory[first], self.directory[first + half]);
+        let (low_ref, high_ref) = (at(first), at(first + half));
         let (low, high) = (segment_mut(slab, low_ref), segment(slab, high_ref));
         if low.depth() != depth || high.depth() != depth || low.count() + high.count() > JOINED_MAX {
             return;
@@ -220,23 +219,23 @@ impl Table {
         }
         self.moved += high.count() as u64;
         low.set_depth(depth - 1);
-        self.directory[first + half..first + 2 * half].fill(low_ref);
+        self.directory.set(first + half..first + 2 * half, low_ref);
         slab.free(high_ref);
         self.segments -= 1;
         self.depths[depth as usize] -= 2;
         self.depths[depth as usize - 1] += 1;
         // Only with a spare bit, or a segment on the brink would double and halve the directory by turns.
-        let deepest = self.depth as usize;
+        let deepest = self.directory.depth() as usize;
         if deepest >= 2 && self.depths[deepest] == 0 && self.depths[deepest - 1] == 0 {
-            self.directory = self.directory.iter().copied().step_by(2).collect();
-            self.depth -= 1;
+            self.directory.halve();
         }
     }
 
     /// Notes that an entry moved in the slab. It must be there.
     #[inline]
     pub fn replace(&mut self, slab: &Slab, hash: u64, old: u32, new: u32) {
-        if !segment_mut(slab, self.directory[self.place(hash)]).replace(hash, old, new) {
+        let at = self.target(hash).expect("a move in an empty table");
+        if !segment_mut(slab, at).replace(hash, old, new) {
             let spilled = self.spill.iter_mut().find(|(_, r)| *r == old).expect("an entry in neither table nor spill");
             spilled.1 = new;
         }
@@ -245,7 +244,7 @@ impl Table {
     /// Asks for the cache line that a lookup of `hash` begins with.
     #[inline]
     pub fn prefetch(&self, slab: &Slab, hash: u64) {
-        if let Some(&reference) = self.directory.get(self.place(hash)) {
+        if let Some(reference) = self.target(hash) {
             super::prefetch_line(slab.ptr(reference).wrapping_add(segment::home(hash) * 64));
         }
     }
@@ -253,7 +252,7 @@ impl Table {
     /// Asks for the entries that a lookup of `hash` will compare first; the bucket should be in the cache by now.
     #[inline]
     pub fn prefetch_candidates(&self, slab: &Slab, hash: u64, prefetch: impl FnMut(u32)) {
-        if let Some(&reference) = self.directory.get(self.place(hash)) {
+        if let Some(reference) = self.target(hash) {
             segment(slab, reference).candidates(hash).for_each(prefetch);
         }
     }
@@ -261,10 +260,10 @@ impl Table {
     /// Every entry, in no promised order.
     pub fn for_each(&self, slab: &Slab, mut visit: impl FnMut(u32)) {
         let mut place = 0;
-        while let Some(&reference) = self.directory.get(place) {
+        while let Some(reference) = self.directory.get(place) {
             let segment = segment(slab, reference);
             (0..BUCKETS).for_each(|bucket| segment.for_each_in(bucket, &mut visit));
-            place += 1 << (self.depth - segment.depth());
+            place += 1 << (self.directory.depth() - segment.depth());
         }
         self.spill.iter().for_each(|&(_, reference)| visit(reference));
     }
@@ -273,17 +272,17 @@ impl Table {
     /// when all are gone. `next` is where to go on, at first `(0, 0)`. Nothing else may be done with the table meanwhile.
     pub fn drain_bucket(&mut self, slab: &Slab, next: &mut (usize, usize), mut visit: impl FnMut(u32)) -> bool {
         let (place, bucket) = *next;
-        let Some(&reference) = self.directory.get(place) else {
+        let Some(reference) = self.directory.get(place) else {
             self.spill.drain(..).for_each(|(_, reference)| visit(reference));
-            self.directory = Vec::new();
-            (self.len, self.segments, self.depth) = (0, 0, 0);
+            self.directory = Directory::new();
+            (self.len, self.segments) = (0, 0);
             return false;
         };
         let segment = segment(slab, reference);
         segment.for_each_in(bucket, visit);
         *next = (place, bucket + 1);
         if bucket + 1 == BUCKETS {
-            *next = (place + (1 << (self.depth - segment.depth())), 0);
+            *next = (place + (1 << (self.directory.depth() - segment.depth())), 0);
             slab.free(reference);
             self.segments -= 1;
         }

@@ -15,10 +15,11 @@ impl Table {
         if self.len == 0 {
             return None;
         }
-        let mut place = self.place(rng.next_u64());
+        let mut place = self.directory.place(rng.next_u64());
         // Joining keeps empty segments rare; going on to the next one from there ends the search for certain.
         for _ in 0..self.directory.len() {
-            let segment = segment(slab, self.directory[place]);
+            let Some(reference) = self.directory.get(place) else { break };
+            let segment = segment(slab, reference);
             if segment.count() > 0 {
                 for _ in 0..TRIES {
                     let found = segment.at_slot(rng.next_u64() as usize % SEGMENT_SLOTS);
@@ -36,10 +37,10 @@ impl Table {
     /// About `n` entries from one random stretch of neighbouring slots: cheap to fetch, and as good as independent ones
     /// for eviction, since neighbours have nothing in common but hash bits. Fewer if the stretch is thinly filled.
     pub fn sample(&self, slab: &Slab, rng: &mut impl Rng, n: usize, mut visit: impl FnMut(u32)) {
-        let Some(&reference) = self.directory.get(self.place(rng.next_u64())) else { return };
+        let Some(reference) = self.target(rng.next_u64()) else { return };
         let segment = segment(slab, reference);
         let start = rng.next_u64() as usize % SEGMENT_SLOTS;
-        let stretch = (n * 4).max(4 * SLOTS).min(SEGMENT_SLOTS);
+        let stretch = n.saturating_mul(4).clamp(4 * SLOTS, SEGMENT_SLOTS);
         let found = (start..start + stretch).filter_map(|slot| segment.at_slot(slot % SEGMENT_SLOTS));
         found.take(n).for_each(&mut visit);
     }
