@@ -20,12 +20,8 @@ pub use error::*;
 pub use frame::*;
 pub use keeper::*;
 pub use manifest::*;
-<<<<<<< HEAD
-=======
-pub use frame::*;
 pub use parse::*;
 pub use scan::*;
->>>>>>> h-log
 pub use segment::*;
 pub use types::*;
 
