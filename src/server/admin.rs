@@ -3,12 +3,13 @@
 
 use super::core::Core;
 use super::instant::end_server;
+use super::keeper::KeeperClient;
 use super::participant::{Deferred, Waiter};
 use crate::command::spec::Flags;
 use crate::command::{Command, Flow};
 use crate::net::{Accepted, ClientRecord, Closing, Conn, ConnRef, Session, Special};
 use crate::resp::{Args, Reply};
-use crate::shard::NotAdmitted;
+use crate::shard::{NotAdmitted, Shard};
 use crate::shard::locks::LockKey;
 use std::sync::atomic::Ordering;
 
@@ -42,9 +43,27 @@ impl Core {
         }
     }
 
+    /// Takes over the shard that was loaded, and serves from here on.
+    pub(super) fn loaded(&mut self, shard: Shard, keeper: Option<KeeperClient>) {
+        self.shard = shard;
+        self.shard.set_settings(self.settings.clone());
+        self.shard.set_now(self.now_ms);
+        self.keeper = keeper;
+        self.loading = false;
+        self.set_attention();
+    }
+
+    /// Works out whether [`Core::attend`] has to look at each command.
+    pub(super) fn set_attention(&mut self) {
+        self.attention = self.loading || !self.monitors.is_empty() || self.pause.is_active(self.now_ms);
+    }
+
     /// Something concerns all commands of this core at the moment; `None`: this one may run all the same.
     #[cold]
     pub(super) fn attend(&mut self, conn: &mut Conn, command: &'static Command, args: Args) -> Option<Flow> {
+        if self.loading && !command.spec.flags.has(Flags::LOADING) {
+            return Some(self.refuse(conn, Some(command), b"LOADING Redis is loading the dataset in memory"));
+        }
         if self.pause.is_on(self.now_ms, command) {
             conn.awaits_space = true;
             self.awaiting_pause.push(conn.place);

@@ -41,6 +41,8 @@ pub struct Everyone {
     pub started_ms: u64,
     /// The port that clients connect to.
     pub port: u16,
+    /// How far loading is.
+    pub progress: super::Progress,
     /// Slow commands.
     pub slowlog: Slowlog,
     /// Taken by the one task that may bring all cores to one instant.
@@ -58,6 +60,7 @@ impl Everyone {
             registry: Registry::new(outsides.len()),
             outsides,
             slowlog: Slowlog::default(),
+            progress: super::Progress::default(),
             instant: AtomicBool::new(false),
             port: settings.port,
             config: Mutex::new(config),
@@ -133,6 +136,8 @@ pub struct Core {
     pub(super) arm: Vec<ConnRef>,
     /// Connections that monitor.
     pub(super) monitors: Vec<ConnRef>,
+    /// The data is not there yet.
+    pub(super) loading: bool,
     /// Whether [`Core::attend`] has to look at each command.
     pub(super) attention: bool,
     /// CLIENT PAUSE.
@@ -165,20 +170,21 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core with its shard, at its end of the mesh.
-    pub fn new(everyone: Arc<Everyone>, shard: Shard, mesh: Mesh<Envelope>, keeper: Option<KeeperClient>) -> Core {
+    /// A core with an empty shard, at its end of the mesh. It answers that it is loading until it is given its data.
+    pub fn new(everyone: Arc<Everyone>, shard: Shard, mesh: Mesh<Envelope>) -> Core {
         let cores = mesh.cores();
         let commands = crate::command::all();
         let slow_nanos = slow_nanos(&everyone.settings());
         Core {
-            keeper,
+            keeper: None,
             slow_nanos,
             stalled: VecDeque::new(),
             awaiting_space: Vec::new(),
             awaiting_pause: Vec::new(),
             arm: Vec::new(),
             monitors: Vec::new(),
-            attention: false,
+            loading: true,
+            attention: true,
             pause: Pause::default(),
             standstill: Standstill::default(),
             flights: LogFlights::default(),

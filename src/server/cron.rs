@@ -50,7 +50,7 @@ impl Core {
             log.seal_idle(now_ms);
         }
         if !self.awaiting_pause.is_empty() && !self.pause.is_active(now_ms) {
-            self.attention = !self.monitors.is_empty();
+            self.set_attention();
             for at in std::mem::take(&mut self.awaiting_pause) {
                 if let Some(conn) = self.conns.get(at) {
                     conn.awaits_space = false;

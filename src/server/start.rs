@@ -2,19 +2,27 @@
 
 use super::core::{Core, Everyone};
 use super::engine::Engine;
+use super::keeper::{KeeperClient, Order};
+use super::loading::{Loader, replay_plan};
+use super::move_shard::Moved;
 use super::outside::mailbox;
-use crate::config::{Config, Settings};
+use crate::config::{AppendFsync, Config, Settings};
 use crate::keyspace::{Keyspace, SlabError, SlabOptions};
+use crate::log::{CoreLog, Directory, DurableCut, Incarnation, Keeper, LogConfig, SyncPolicy};
 use crate::net::{ListenError, Listener};
 use crate::observe::{Ticks, unix_ms};
+use crate::recovery::{self, RecoveryError};
 use crate::ring::{Ring, RingError};
-use crate::shard::Shard;
+use crate::shard::{Journal, Shard};
 use crate::shard::mesh::Mesh;
 use crate::shard::message::Envelope;
+use crate::storage::RealFs;
 use glommio::{LocalExecutorBuilder, Placement};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Instant;
 use thiserror::Error;
 
 /// Why the server does not start.
@@ -32,6 +40,12 @@ pub enum StartError {
     /// glommio could not start an executor.
     #[error("a core's executor could not start: {0}")]
     Executor(String),
+    /// The data cannot be loaded.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// The RDB file cannot be loaded.
+    #[error("{0}")]
+    Rdb(String),
     /// Anything else from the system.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -92,6 +106,9 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     }
     let cpus = cpus();
     let cores = if settings.cores == 0 { cpus.len() } else { settings.cores };
+    if settings.dir_is_default {
+        std::fs::create_dir_all(&settings.dir)?;
+    }
     let listeners = Listener::bind_all(&settings, settings.port)?;
     let (outsides, mailboxes): (Vec<_>, Vec<_>) =
         (0..cores).map(|_| mailbox()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
@@ -116,32 +133,115 @@ pub fn serve(config: Config) -> Result<(), StartError> {
                     let now_ms = unix_ms();
                     let keyspace = Keyspace::new(settings.databases as usize, now_ms, SlabOptions::default())?;
                     let shard = Shard::new(index, cores, keyspace, settings, now_ms);
-                    let core = Core::new(everyone, shard, mesh, None);
+                    let core = Core::new(everyone, shard, mesh);
                     Ok(Engine::new(core, listeners, mailbox, crowded)?.run().await?)
                 })
             })?;
         threads.push(thread);
     }
-    wait_for_signal(&everyone);
+    let watched = everyone.clone();
+    std::thread::Builder::new().name("signals".into()).spawn(move || watch_signals(&watched))?;
+    let keeper = load(&everyone, cores)?;
+    tracing::info!("Ready to accept connections tcp");
     for thread in threads {
         match thread.join() {
             Ok(result) => result?,
             Err(_) => return Err(StartError::Executor("a core panicked".into())),
         }
     }
+    if let Some((client, thread)) = keeper {
+        client.order(Order::End);
+        let _ = thread.join();
+    }
+    tracing::info!("Basalt is now ready to exit, bye bye...");
     Ok(())
 }
 
-/// Sleeps until SIGTERM or SIGINT, then tells core 0 to end the server.
-fn wait_for_signal(everyone: &Everyone) {
+/// Loads the data, opens the log, and gives each core its shard. Returns the keeper's thread, if there is a log.
+fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinHandle<Keeper>)>, StartError> {
+    let settings = everyone.settings();
+    let now_ms = unix_ms();
+    let started = Instant::now();
+    everyone.progress.started_ms.store(now_ms, Ordering::Relaxed);
+    everyone.progress.loading.store(true, Ordering::Release);
+    let mut shards = (0..cores)
+        .map(|core| {
+            let keyspace = Keyspace::new(settings.databases as usize, now_ms, SlabOptions::default())?;
+            Ok(Shard::new(core, cores, keyspace, settings.clone(), now_ms))
+        })
+        .collect::<Result<Vec<_>, SlabError>>()?;
+    let mut keeper = None;
+    if settings.appendonly {
+        let directory = Directory {
+            fs: Arc::new(RealFs),
+            data_dir: settings.dir.clone(),
+            dirname: settings.append_directory.to_string_lossy().into_owned(),
+            filename: settings.appendfilename.to_string_lossy().into_owned(),
+        };
+        let options = recovery::Options { load_truncated: settings.aof_load_truncated, ..recovery::Options::default() };
+        let plan = recovery::plan(&directory, &options)?;
+        for finding in &plan.findings {
+            tracing::warn!("{finding:?}");
+        }
+        everyone.progress.total_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
+        replay_plan(&plan, &mut shards, &settings, &everyone.progress, now_ms)?;
+        let incarnation = Incarnation {
+            id: rand::random(),
+            cores: cores as u16,
+            segment_bytes: settings.aof_segment_bytes,
+            entropy: rand::random(),
+        };
+        let (started, segments) = plan.repair(incarnation, now_ms)?;
+        let cut = Arc::new(DurableCut::new(cores as u16));
+        for (core, (shard, segment)) in shards.iter_mut().zip(segments).enumerate() {
+            let config = LogConfig {
+                core: core as u16,
+                policy: policy(settings.appendfsync),
+                segment_bytes: settings.aof_segment_bytes,
+                in_flight_max: 1,
+            };
+            shard.set_journal(Journal::new(Some(CoreLog::new(config, segment, cut.clone()))));
+        }
+        keeper = Some(super::keeper::start(started, everyone.outsides.clone())?);
+    } else if settings.rdb_file.exists() {
+        Loader::new(&mut shards, &settings, &everyone.progress, now_ms)
+            .rdb_file(&settings.rdb_file)
+            .map_err(StartError::Rdb)?;
+    }
+    let keys: usize = shards.iter().flat_map(|shard| shard.keyspace().dbs()).map(|db| db.len()).sum();
+    tracing::info!("loaded {keys} keys in {:.3} seconds", started.elapsed().as_secs_f64());
+    everyone.progress.loading.store(false, Ordering::Release);
+    for (outside, shard) in everyone.outsides.iter().zip(shards) {
+        let client = keeper.as_ref().map(|(client, _)| client.clone());
+        outside.post(Envelope::Loaded(Box::new(Moved::of(shard)), client));
+    }
+    Ok(keeper)
+}
+
+fn policy(appendfsync: AppendFsync) -> SyncPolicy {
+    match appendfsync {
+        AppendFsync::Always => SyncPolicy::Always,
+        AppendFsync::Everysec => SyncPolicy::EverySecond,
+        AppendFsync::No => SyncPolicy::Never,
+    }
+}
+
+/// Waits for SIGTERM and SIGINT, and has them end the server. Runs in a thread of its own.
+fn watch_signals(everyone: &Everyone) {
+    let mut signal = 0;
     // SAFETY: the set is plain memory that the calls fill.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut set);
         libc::sigaddset(&mut set, libc::SIGTERM);
         libc::sigaddset(&mut set, libc::SIGINT);
-        let mut signal = 0;
         libc::sigwait(&set, &mut signal);
+    }
+    let name = if signal == libc::SIGINT { "SIGINT" } else { "SIGTERM" };
+    tracing::warn!("Received {name} scheduling shutdown...");
+    if everyone.progress.loading.load(Ordering::Acquire) {
+        // Nothing was acknowledged yet.
+        std::process::exit(0);
     }
     everyone.ending.store(true, Ordering::Release);
     everyone.outsides[0].post(Envelope::Look);

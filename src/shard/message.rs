@@ -49,6 +49,8 @@ pub enum Envelope {
     Poison(crate::log::Poisoned),
     /// The sender's log failed: replies that wait for it never come.
     PeerPoisoned,
+    /// The data is loaded: the core's shard, with its log.
+    Loaded(Box<crate::server::Moved<crate::shard::Shard>>, Option<crate::server::KeeperClient>),
     /// Look at what all cores share: settings have changed, or the server is to end.
     Look,
     /// Take over a connection that another core has accepted.

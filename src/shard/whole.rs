@@ -73,6 +73,35 @@ impl Shard {
         results
     }
 
+    /// As [`Shard::fetch`] for one key while the log is replayed: nothing has expired yet.
+    pub fn copy_for_replay(&self, key: &LockKey) -> Option<FetchedValue> {
+        let db = self.keyspace.db(key.db as usize);
+        let entry = db.find(hash_key(&key.key), &key.key)?;
+        Some(FetchedValue { value: self.copy_value(key.db, entry), expire_ms: db.expire_at(entry) })
+    }
+
+    /// As [`Shard::run_elsewhere`] while the log is replayed: nothing expires.
+    pub fn replay_elsewhere(
+        &mut self,
+        run: KeyedFn,
+        session: Session,
+        args: Args,
+        values: impl Iterator<Item = (LockKey, Option<FetchedValue>)>,
+        out: &mut Vec<u8>,
+    ) -> Vec<(LockKey, Option<FetchedValue>)> {
+        let now_ms = std::mem::replace(&mut self.now_ms, 0);
+        let changed = self.run_elsewhere(run, session, args, values, out);
+        self.now_ms = now_ms;
+        changed
+    }
+
+    /// As [`Shard::store`] while the log is replayed: nothing is logged.
+    pub fn store_in_replay(&mut self, key: &LockKey, value: Option<FetchedValue>) {
+        self.sink = Sink::Replay;
+        self.store(key, value);
+        self.sink = Sink::Journal;
+    }
+
     /// Replaces the value of a key by one that was computed elsewhere, or removes the key, and logs that.
     pub fn store(&mut self, key: &LockKey, value: Option<FetchedValue>) {
         let hash = hash_key(&key.key);

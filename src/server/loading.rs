@@ -1,0 +1,287 @@
+//! Loading at the start: from the files that recovery has judged to the cores' shards.
+
+use super::move_shard::Moved;
+use crate::command::{Command, Exec, spec};
+use crate::config::Settings;
+use crate::keyspace::{Value, hash_key};
+use crate::log::SegmentKind;
+use crate::net::Session;
+use crate::rdb;
+use crate::recovery::{Base, GenerationPlan, Plan, RecoveryError, ReplaySink};
+use crate::resp::Args;
+use crate::shard::locks::LockKey;
+use crate::shard::{Shard, slot};
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How far loading is, for INFO.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Whether the server is loading.
+    pub loading: AtomicBool,
+    /// When it began, unix ms.
+    pub started_ms: AtomicU64,
+    /// Bytes to load.
+    pub total_bytes: AtomicU64,
+    /// Bytes loaded.
+    pub loaded_bytes: AtomicU64,
+    /// Keys read from the base or the RDB file.
+    pub keys_loaded: AtomicU64,
+    /// Keys left out since their time was over.
+    pub keys_expired: AtomicU64,
+}
+
+/// Puts keys and commands where they belong, in the shards of all cores.
+pub struct Loader<'a> {
+    shards: &'a mut [Shard],
+    commands: &'static [Command],
+    settings: &'a Settings,
+    progress: &'a Progress,
+    /// Expired keys of a stand-alone RDB file are left out; those of a base are kept until the log has been replayed.
+    skip_expired: bool,
+    now_ms: u64,
+    reply: Vec<u8>,
+}
+
+impl<'a> Loader<'a> {
+    /// Loads into `shards`, one per core in order.
+    pub fn new(shards: &'a mut [Shard], settings: &'a Settings, progress: &'a Progress, now_ms: u64) -> Loader<'a> {
+        Loader {
+            shards,
+            commands: crate::command::all(),
+            settings,
+            progress,
+            skip_expired: false,
+            now_ms,
+            reply: Vec::new(),
+        }
+    }
+
+    /// Loads a stand-alone RDB file.
+    pub fn rdb_file(&mut self, path: &Path) -> Result<(), String> {
+        self.skip_expired = true;
+        let result = self.rdb(path);
+        self.skip_expired = false;
+        result.map(drop)
+    }
+
+    /// Loads an RDB image; returns its length in bytes.
+    fn rdb(&mut self, path: &Path) -> Result<u64, String> {
+        let told = |error: String| format!("{}: {error}", path.display());
+        let file = std::fs::File::open(path).map_err(|error| told(error.to_string()))?;
+        let options = rdb::Options {
+            deep: false,
+            checksum: self.settings.rdbchecksum,
+            string_bytes_max: self.settings.proto_max_bulk_len,
+        };
+        let source = BufReader::with_capacity(1 << 20, file);
+        let mut reader = rdb::Reader::new(source, options).map_err(|error| told(error.to_string()))?;
+        let mut db = 0;
+        while let Some(item) = reader.next_item().map_err(|error| told(error.to_string()))? {
+            match item {
+                rdb::Item::SelectDb(number) => db = self.database(number).map_err(told)?,
+                rdb::Item::Key(record) => self.key(db, record).map_err(told)?,
+                rdb::Item::Function(_) => {
+                    return Err(told("it holds a library of functions, which Basalt cannot run yet; remove it with \
+                                     FUNCTION FLUSH on the server that wrote the file"
+                        .into()));
+                }
+                _ => {}
+            }
+            self.progress.loaded_bytes.store(reader.offset(), Ordering::Relaxed);
+        }
+        Ok(reader.offset())
+    }
+
+    fn database(&self, number: u32) -> Result<u16, String> {
+        u16::try_from(number).ok().filter(|&db| db < self.settings.databases).ok_or_else(|| {
+            format!("it holds keys of database {number}, but there are only {} (directive databases)", self.settings.databases)
+        })
+    }
+
+    fn key(&mut self, db: u16, record: rdb::KeyRecord) -> Result<(), String> {
+        let expire_ms = record.expire_ms.map(|at| at.max(0) as u64);
+        if self.skip_expired && expire_ms.is_some_and(|at| at <= self.now_ms) {
+            self.progress.keys_expired.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        let value = match &record.value {
+            rdb::Value::String(bytes) => Value::from_bytes(bytes),
+            _ => {
+                return Err(format!(
+                    "key {:?} is of a type that Basalt cannot hold yet",
+                    String::from_utf8_lossy(&record.key)
+                ));
+            }
+        };
+        let core = slot::core_of_key(&record.key, self.shards.len());
+        let hash = hash_key(&record.key);
+        let keys = self.shards[core].keyspace_mut().db_mut(db as usize);
+        match keys.find(hash, &record.key) {
+            Some(entry) => drop(keys.replace(entry, hash, value, expire_ms)),
+            None => drop(keys.insert(hash, &record.key, value, expire_ms)),
+        }
+        self.progress.keys_loaded.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Replays a command whose keys may belong to any core.
+    fn replay(&mut self, db: u16, args: Args) -> Result<(), String> {
+        let command = find(self.commands, args)?;
+        match command.spec.name {
+            "flushall" => self.shards.iter_mut().for_each(|shard| shard.flush(None)),
+            "flushdb" => self.shards.iter_mut().for_each(|shard| shard.flush(Some(db))),
+            "swapdb" => {
+                let number = |at: usize| args.get(at).and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
+                let (Some(a), Some(b)) = (number(1), number(2)) else { return Err("a SWAPDB without databases".into()) };
+                self.shards.iter_mut().for_each(|shard| shard.swap(a, b));
+            }
+            _ => return self.replay_keyed(command, db, args),
+        }
+        Ok(())
+    }
+
+    fn replay_keyed(&mut self, command: &'static Command, db: u16, args: Args) -> Result<(), String> {
+        let cores = self.shards.len();
+        let keys = super::dispatch::lock_keys(command.spec, args, db);
+        let mut owners: Vec<usize> = keys.iter().map(|key| slot::core_of_key(&key.key, cores)).collect();
+        owners.dedup();
+        match owners.as_slice() {
+            [] => Err(format!("{} has no key and is no effect", command.spec.name)),
+            [core] => replay_on(&mut self.shards[*core], command, db, args, &mut self.reply),
+            _ => self.replay_spanning(command, db, args, keys),
+        }
+    }
+
+    /// Replays an effect on several keys that lived on one core when it was logged, and no longer do.
+    fn replay_spanning(
+        &mut self,
+        command: &'static Command,
+        db: u16,
+        args: Args,
+        keys: Vec<LockKey>,
+    ) -> Result<(), String> {
+        let (Exec::Keyed(run) | Exec::Split(run, _)) = command.exec else {
+            return Err(format!("{} is no effect", command.spec.name));
+        };
+        let cores = self.shards.len();
+        let values: Vec<_> = keys
+            .into_iter()
+            .map(|key| {
+                let value = self.shards[slot::core_of_key(&key.key, cores)].copy_for_replay(&key);
+                (key, value)
+            })
+            .collect();
+        self.reply.clear();
+        let session = Session { db, in_transaction: true, ..Session::default() };
+        let changed = self.shards[0].replay_elsewhere(run, session, args, values.into_iter(), &mut self.reply);
+        if self.reply.first() == Some(&b'-') {
+            return Err(refused(args, &self.reply));
+        }
+        for (key, value) in changed {
+            self.shards[slot::core_of_key(&key.key, cores)].store_in_replay(&key, value);
+        }
+        Ok(())
+    }
+}
+
+impl ReplaySink for Loader<'_> {
+    fn base_rdb(&mut self, path: &Path) -> Result<u64, String> {
+        self.rdb(path)
+    }
+
+    fn command(&mut self, _: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String> {
+        self.replay(db, args)
+    }
+}
+
+fn find(commands: &'static [Command], args: Args) -> Result<&'static Command, String> {
+    let row = spec::resolve(args).map_err(|error| {
+        format!("{error}: {}", String::from_utf8_lossy(args.get(0).unwrap_or_default()))
+    })?;
+    Ok(&commands[row.id.index()])
+}
+
+fn refused(args: Args, reply: &[u8]) -> String {
+    let words: Vec<_> = args.iter().take(3).map(String::from_utf8_lossy).collect();
+    format!("{} was answered with {}", words.join(" "), String::from_utf8_lossy(reply).trim_end())
+}
+
+fn replay_on(shard: &mut Shard, command: &'static Command, db: u16, args: Args, reply: &mut Vec<u8>) -> Result<(), String> {
+    let (Exec::Keyed(run) | Exec::Split(run, _)) = command.exec else {
+        return Err(format!("{} is no effect", command.spec.name));
+    };
+    reply.clear();
+    shard.replay(command, run, db, args, reply);
+    if reply.first() == Some(&b'-') { Err(refused(args, reply)) } else { Ok(()) }
+}
+
+/// Replays a plan. Segments of different cores are replayed side by side where each belongs to one core still.
+pub fn replay_plan(
+    plan: &Plan,
+    shards: &mut [Shard],
+    settings: &Settings,
+    progress: &Progress,
+    now_ms: u64,
+) -> Result<(), RecoveryError> {
+    match &plan.base {
+        Some(Base::Rdb(path)) => {
+            Loader::new(shards, settings, progress, now_ms).base_rdb(path).map_err(RecoveryError::Sink)?;
+        }
+        Some(Base::Aof(part)) => part.replay(&mut Loader::new(shards, settings, progress, now_ms))?,
+        None => {}
+    }
+    for generation in &plan.generations {
+        if is_parallel(generation, shards.len()) {
+            replay_in_parallel(generation, shards, progress)?;
+        } else {
+            generation.replay(&mut Loader::new(shards, settings, progress, now_ms))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether every segment of a generation holds keys of one of today's cores only.
+fn is_parallel(generation: &GenerationPlan, cores: usize) -> bool {
+    cores > 1
+        && generation.kind == SegmentKind::Ordinary
+        && generation.plain.is_none()
+        && generation.segments.iter().all(|segment| {
+            segment.appended.is_none() && segment.header.cores as usize == cores && (segment.header.core as usize) < cores
+        })
+}
+
+fn replay_in_parallel(
+    generation: &GenerationPlan,
+    shards: &mut [Shard],
+    progress: &Progress,
+) -> Result<(), RecoveryError> {
+    let commands = crate::command::all();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = shards
+            .iter_mut()
+            .enumerate()
+            .map(|(core, shard)| {
+                let shard = Moved::new(shard);
+                scope.spawn(move || {
+                    let shard = shard.into_inner();
+                    let mut reply = Vec::new();
+                    for segment in generation.segments.iter().filter(|segment| segment.header.core as usize == core) {
+                        segment.replay(&mut |_, db, args| {
+                            progress.loaded_bytes.fetch_add(args.buffer().len() as u64, Ordering::Relaxed);
+                            replay_on(shard, find(commands, args)?, db, args, &mut reply)
+                        })?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(RecoveryError::Sink("a replaying thread panicked".into()))))
+            .collect::<Result<Vec<()>, _>>()
+            .map(drop)
+    })
+}
+
