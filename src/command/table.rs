@@ -17,6 +17,7 @@ pub fn all() -> &'static [Command] {
     })
 }
 
-fn handlers() -> Vec<(&'static str, Exec)> {
-    Vec::new()
+fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
+    let families = [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers()];
+    families.into_iter().flatten().copied()
 }

@@ -2,6 +2,7 @@
 
 use super::cx::{Cx, Expire, Found};
 use super::shard::{Event, Shard, Sink};
+use crate::config::events;
 use crate::keyspace::{EntryRef, KeyHash, ObjectMut, Taken, Value, ValueRef, hash_key};
 
 impl Cx<'_> {
@@ -16,6 +17,9 @@ impl Cx<'_> {
     pub fn put_in(&mut self, db: u16, key: &[u8], found: Option<Found>, value: Value<'_>, expire: Expire) -> Found {
         let hash = found.map_or_else(|| hash_key(key), |found| found.hash);
         self.shard.will_change(db, hash, key);
+        if found.is_none() {
+            self.shard.notify(events::NEW, "new", db, key);
+        }
         let keys = self.shard.keyspace.db_mut(db as usize);
         let entry = match (found, expire) {
             (Some(found), Expire::Keep) => keys.set_value(found.entry, hash, value),
@@ -49,6 +53,7 @@ impl Cx<'_> {
     pub fn place(&mut self, db: u16, key: &[u8], taken: Taken) {
         let hash = hash_key(key);
         self.shard.will_change(db, hash, key);
+        self.shard.notify(events::NEW, "new", db, key);
         self.shard.keyspace.db_mut(db as usize).put(hash, key, taken);
     }
 
@@ -71,6 +76,11 @@ impl Cx<'_> {
         let db = self.shard.keyspace.db_mut(self.session.db as usize);
         let (entry, result) = db.update_string(found.entry, found.hash, change);
         (Found { entry, ..found }, result)
+    }
+
+    /// Has OBJECT ENCODING call a string raw that [`Cx::put`] has just put: it was made piece by piece.
+    pub fn mark_raw(&mut self, found: Found) {
+        self.shard.keyspace.db_mut(self.session.db as usize).string_mut(found.entry);
     }
 
     /// The bytes of a string that is not kept as a number, to be changed where they are. `None`: use
