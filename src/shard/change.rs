@@ -3,7 +3,7 @@
 use super::cx::{Cx, Expire, Found};
 use super::shard::{Event, Shard, Sink};
 use crate::config::events;
-use crate::keyspace::{EntryRef, KeyHash, ObjectMut, Taken, Value, ValueRef, hash_key};
+use crate::keyspace::{EntryRef, KeyHash, ObjectMut, TYPE_STRING, Taken, Value, ValueRef, hash_key};
 
 impl Cx<'_> {
     /// Puts a value under a key, new or found.
@@ -49,6 +49,17 @@ impl Cx<'_> {
         self.shard.keyspace.db_mut(self.session.db as usize).take(found.entry, found.hash)
     }
 
+    /// A copy of a key, whole, for [`Cx::place`].
+    pub fn copy(&self, found: Found) -> Taken {
+        let db = self.db();
+        Taken {
+            value: self.shard.copy_value(self.session.db, found.entry),
+            expire_ms: db.expire_at(found.entry),
+            access: db.access(found.entry),
+            is_raw: db.type_code(found.entry) == TYPE_STRING && db.encoding_name(found.entry) == "raw",
+        }
+    }
+
     /// Puts back under another name, or in another database, what [`Cx::take`] took. The key must not be there.
     pub fn place(&mut self, db: u16, key: &[u8], taken: Taken) {
         let hash = hash_key(key);
@@ -76,6 +87,11 @@ impl Cx<'_> {
         let db = self.shard.keyspace.db_mut(self.session.db as usize);
         let (entry, result) = db.update_string(found.entry, found.hash, change);
         (Found { entry, ..found }, result)
+    }
+
+    /// Sets the access bits of a key: LRU clock or LFU counter, 24 bits. No change that is logged.
+    pub fn set_access(&mut self, found: Found, access: u32) {
+        self.shard.keyspace.db_mut(self.session.db as usize).set_access(found.entry, access);
     }
 
     /// Has OBJECT ENCODING call a string raw that [`Cx::put`] has just put: it was made piece by piece.
