@@ -19,4 +19,7 @@ pub fn all() -> &'static [Command] {
 
 fn handlers() -> Vec<(&'static str, Exec)> {
     [super::transactions::handlers()].concat()
+fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
+    let families = [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers()];
+    families.into_iter().flatten().copied()
 }
