@@ -4,6 +4,10 @@
 //! [`Cx`] that is the only way to change the keyspace. The others are about the connection or the server and run on
 //! the connection's core.
 
+mod answer;
+mod connection;
+mod pubsub;
+mod server;
 pub mod spec;
 mod table;
 mod transactions;

@@ -18,5 +18,11 @@ pub fn all() -> &'static [Command] {
 }
 
 fn handlers() -> Vec<(&'static str, Exec)> {
-    [super::transactions::handlers()].concat()
+    [
+        super::connection::handlers(),
+        super::pubsub::handlers(),
+        super::server::handlers(),
+        super::transactions::handlers(),
+    ]
+    .concat()
 }
