@@ -22,4 +22,11 @@ fn handlers() -> Vec<(&'static str, Exec)> {
 fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
     let families = [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers()];
     families.into_iter().flatten().copied()
+    [
+        super::connection::handlers(),
+        super::pubsub::handlers(),
+        super::server::handlers(),
+        super::transactions::handlers(),
+    ]
+    .concat()
 }

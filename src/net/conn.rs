@@ -59,6 +59,10 @@ impl Special {
     pub const REPLY_SKIP: u16 = 16;
     /// Receives what MONITOR shows.
     pub const MONITOR: u16 = 32;
+    /// Waits for a key that another client is to fill, or for a time.
+    pub const WAITING: u16 = 64;
+    /// Its next request was shown to monitors already, before it had to be put off.
+    pub const SHOWN: u16 = 128;
 
     /// Whether nothing is special.
     #[inline]

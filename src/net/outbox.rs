@@ -199,6 +199,23 @@ impl Outbox {
         }
     }
 
+    /// What all replies held wait for: the furthest gate of each core.
+    pub fn gates(&self) -> Vec<Gate> {
+        let mut gates: Vec<Gate> = Vec::new();
+        let all = self.slots.iter().flat_map(|slot| match slot {
+            Slot::Gated { gate, .. } => std::slice::from_ref(gate),
+            Slot::Answered { gates, .. } => gates,
+            _ => &[],
+        });
+        for gate in all {
+            match gates.iter_mut().find(|known| known.core == gate.core) {
+                Some(known) => known.lsn = known.lsn.max(gate.lsn),
+                None => gates.push(*gate),
+            }
+        }
+        gates
+    }
+
     /// Every gate of any reply held, for a core whose log has failed.
     pub fn waits_for(&self, core: u16) -> bool {
         self.slots.iter().any(|slot| match slot {

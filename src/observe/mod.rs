@@ -1,9 +1,22 @@
 //! What can be seen of a running server: clocks, counters, slow commands.
 
 mod clock;
+pub mod info;
+mod latency;
+mod peak;
+mod process;
+mod rates;
+mod saves;
+mod secrets;
 mod slowlog;
 mod stats;
 
 pub use clock::{Ticks, unix_ms, unix_us};
+pub use latency::{LatencyEvent, LatencyEvents, LatencySample};
+pub use peak::MemoryPeak;
+pub use process::{ProcessMemory, ThreadTime, machine_memory, purge, system_name};
+pub use rates::{Rates, Sampler};
+pub use saves::{Runs, SaveState};
+pub use secrets::without_secrets;
 pub use slowlog::{SlowEntry, Slowlog, monitor_line, quote};
 pub use stats::{CommandStats, Stats};

@@ -33,6 +33,21 @@ impl CommandStats {
     }
 }
 
+impl CommandStats {
+    fn add(&mut self, other: &CommandStats) {
+        self.calls += other.calls;
+        self.nanos += other.nanos;
+        self.rejected += other.rejected;
+        self.failed += other.failed;
+        match (&mut self.latency, &other.latency) {
+            // All have the same bounds, so nothing is out of range.
+            (Some(mine), Some(theirs)) => mine.add(&**theirs).unwrap_or_default(),
+            (none @ None, Some(theirs)) => *none = Some(theirs.clone()),
+            (_, None) => {}
+        }
+    }
+}
+
 /// From 1 ns to 1 s with two digits, as Redis keeps them.
 #[cold]
 fn new_histogram(first: u64) -> Option<Box<Histogram<u32>>> {
@@ -84,6 +99,48 @@ impl Stats {
     /// Zeros, for `commands` commands.
     pub fn new(commands: usize) -> Stats {
         Stats { by_command: vec![CommandStats::default(); commands], ..Stats::default() }
+    }
+
+    /// A copy without the latencies, which are large.
+    pub fn without_latencies(&self) -> Stats {
+        let plain = |command: &CommandStats| CommandStats { latency: None, ..*command };
+        // The counters are copied one by one by `clone`, so only the commands need care.
+        let by_command = self.by_command.iter().map(plain).collect();
+        let errors_by_code = self.errors_by_code.clone();
+        Stats { by_command, errors_by_code, ..*self }
+    }
+
+    /// Sets everything to zero.
+    pub fn reset(&mut self) {
+        *self = Stats::new(self.by_command.len());
+    }
+
+    /// Adds another core's counters.
+    pub fn add(&mut self, other: &Stats) {
+        self.connections += other.connections;
+        self.rejected_connections += other.rejected_connections;
+        self.commands += other.commands;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.expired += other.expired;
+        self.evicted += other.evicted;
+        self.errors += other.errors;
+        for (code, count) in &other.errors_by_code {
+            *self.errors_by_code.entry(code.clone()).or_default() += count;
+        }
+        self.forwarded += other.forwarded;
+        self.spanning += other.spanning;
+        self.output_limit_disconnections += other.output_limit_disconnections;
+        self.query_limit_disconnections += other.query_limit_disconnections;
+        self.passes += other.passes;
+        if self.by_command.len() < other.by_command.len() {
+            self.by_command.resize(other.by_command.len(), CommandStats::default());
+        }
+        for (mine, theirs) in self.by_command.iter_mut().zip(&other.by_command) {
+            mine.add(theirs);
+        }
     }
 
     /// Counts an error reply; `reply` begins with `-`.

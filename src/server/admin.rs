@@ -55,7 +55,7 @@ impl Core {
 
     /// Works out whether [`Core::attend`] has to look at each command.
     pub(super) fn set_attention(&mut self) {
-        self.attention = self.loading || !self.monitors.is_empty() || self.pause.is_active(self.now_ms);
+        self.attention = self.loading || self.is_monitored() || self.pause.is_active(self.now_ms);
     }
 
     /// Something concerns all commands of this core at the moment; `None`: this one may run all the same.
@@ -69,10 +69,13 @@ impl Core {
             self.awaiting_pause.push(conn.place);
             return Some(Flow::Retry);
         }
-        if !self.monitors.is_empty() && !command.spec.flags.any(Flags(Flags::ADMIN.0 | Flags::SKIP_MONITOR.0)) {
-            self.show_to_monitors(conn, args);
+        // A request that is put off comes again: it is shown once.
+        if !conn.special.has(Special::SHOWN) {
+            self.show_to_monitors(conn, command, args);
         }
-        None
+        let flow = self.run(conn, command, args);
+        conn.special.set(Special::SHOWN, flow == Flow::Retry);
+        Some(flow)
     }
 
     /// A write found no room in the log, or is refused.
@@ -131,6 +134,10 @@ impl Core {
     #[cold]
     pub(super) fn note_slow(&mut self, nanos: u64, args: Args, client: SlowClient) {
         if self.settings.slowlog_slower_than_us.is_some_and(|limit| nanos / 1000 >= limit) {
+            let hidden = crate::command::spec::resolve(args)
+                .ok()
+                .and_then(|spec| crate::observe::without_secrets(spec, args));
+            let args = hidden.as_ref().map_or(args, |hidden| hidden.as_args());
             let entry = crate::observe::SlowEntry::new(nanos / 1000, args, client.address, client.name);
             self.everyone.slowlog.add(entry, self.settings.slowlog_max_len as usize);
         }
@@ -138,6 +145,7 @@ impl Core {
 
     #[cold]
     pub(super) fn note_slow_here(&mut self, command: &'static Command, nanos: u64, args: Args, conn: &Conn) {
+        self.note_latency(command, nanos);
         if !command.spec.flags.has(Flags::SKIP_SLOWLOG) {
             let name = conn.profile.name.as_deref().unwrap_or_default().to_vec();
             self.note_slow(nanos, args, SlowClient { address: conn.peer.remote_text(), name });
@@ -152,23 +160,49 @@ impl Core {
         let stats = &mut self.stats.by_command[command.spec.id.index()];
         stats.record(nanos, self.settings.latency_tracking);
         stats.failed += failed as u64;
-        if nanos >= self.slow_nanos && !command.spec.flags.has(Flags::SKIP_SLOWLOG) {
-            let client = SlowClient { address: format!("id={}", session.client), name: Vec::new() };
-            self.note_slow(nanos, args, client);
+        if nanos >= self.slow_nanos {
+            self.note_latency(command, nanos);
+            if !command.spec.flags.has(Flags::SKIP_SLOWLOG) {
+                let client = SlowClient { address: format!("id={}", session.client), name: Vec::new() };
+                self.note_slow(nanos, args, client);
+            }
+        }
+    }
+
+    /// Keeps a long delay for LATENCY.
+    fn note_latency(&mut self, command: &'static Command, nanos: u64) {
+        let (threshold_ms, ms) = (self.settings.latency_monitor_threshold_ms, nanos / 1_000_000);
+        if threshold_ms > 0 && ms >= threshold_ms {
+            let event = if command.spec.flags.has(Flags::FAST) { "fast-command" } else { "command" };
+            self.everyone.latency.add(event, self.now_ms / 1000, ms);
         }
     }
 
     /// Looks at what all cores share.
     pub(super) fn look(&mut self) {
         self.refresh_settings();
+        self.apply_settings();
         if self.everyone.ending.load(Ordering::Acquire) && !self.end_spawned {
             self.end_spawned = true;
             self.tasks.spawn_conductor(|handle| async move { end_server(&handle).await });
         }
     }
 
+    /// Brings in line with the settings what does not read them each time.
+    fn apply_settings(&mut self) {
+        if self.settings.requirepass.is_none() {
+            self.conns.iter_mut().for_each(|conn| conn.special.set(Special::UNAUTHENTICATED, false));
+        }
+        let policy = super::start::policy(self.settings.appendfsync);
+        if let Some(log) = self.shard.journal().log()
+            && log.policy() != policy
+        {
+            log.set_policy(policy);
+        }
+    }
+
     /// Stops watching whatever a connection watches.
-    pub(super) fn unwatch_all(&mut self, conn: &mut Conn) {
+    pub(crate) fn unwatch_all(&mut self, conn: &mut Conn) {
         let watched = std::mem::take(&mut conn.profile.watched);
         let cores = self.cores();
         for watched in watched {
@@ -186,23 +220,6 @@ impl Core {
         } else {
             self.mesh.send(core, crate::shard::message::Envelope::Request { tx, request });
         }
-    }
-
-    /// A request as MONITOR shows it, to every connection that monitors.
-    fn show_to_monitors(&mut self, conn: &Conn, args: Args) {
-        let line = crate::observe::monitor_line(conn.session.db, &conn.peer.remote_text(), args);
-        let monitors = std::mem::take(&mut self.monitors);
-        for &at in &monitors {
-            if let Some(monitor) = self.conns.get(at) {
-                let (out, start) = monitor.outbox.target();
-                out.push(b'+');
-                out.extend_from_slice(&line);
-                out.extend_from_slice(b"\r\n");
-                monitor.outbox.commit(start, None);
-                self.after_output(at);
-            }
-        }
-        self.monitors = monitors;
     }
 }
 

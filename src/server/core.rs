@@ -7,18 +7,19 @@ use super::logging::LogFlights;
 use super::outside::Outside;
 use super::participant::{Deferred, Waiter};
 use super::pause::Pause;
+use super::subscribers::Subscribers;
 use super::task::Tasks;
 use crate::command::Command;
 use crate::config::Settings;
 use crate::net::{Conn, ConnRef, ConnTable, Gate, Registry};
-use crate::observe::{Slowlog, Stats, Ticks, unix_ms};
+use crate::observe::{LatencyEvents, MemoryPeak, ProcessMemory, Sampler, SaveState, Slowlog, Stats, Ticks, unix_ms};
 use crate::shard::Shard;
 use crate::shard::locks::Locks;
 use crate::shard::mesh::Mesh;
 use crate::shard::message::{Batch, Envelope};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Output buffers that a core keeps for its connections, and the largest worth keeping.
 const POOL_BUFFERS: usize = 256;
@@ -41,10 +42,28 @@ pub struct Everyone {
     pub started_ms: u64,
     /// The port that clients connect to.
     pub port: u16,
+    /// Each core's own port, once they are known (`cluster-core-ports`).
+    pub core_ports: OnceLock<Vec<u16>>,
     /// How far loading is.
     pub progress: super::Progress,
     /// Slow commands.
     pub slowlog: Slowlog,
+    /// Events that held things up (`latency-monitor-threshold`).
+    pub latency: LatencyEvents,
+    /// The last snapshots and rewrites, and those under way.
+    pub saves: SaveState,
+    /// What the server's end is to do besides.
+    pub shutdown: Mutex<crate::config::ShutdownOptions>,
+    /// Names the history of the data for replicas: 40 hex digits.
+    pub replication_id: Mutex<String>,
+    /// Subscriptions by core: messages go only to cores that have some.
+    pub subscriptions: Box<[AtomicUsize]>,
+    /// Connections that monitor, by core.
+    pub monitors: Box<[AtomicUsize]>,
+    /// Bytes in use in each core's slab, which the allocator does not know of.
+    pub slab_bytes: Box<[AtomicU64]>,
+    /// Most memory ever in use.
+    pub memory_peak: MemoryPeak,
     /// Taken by the one task that may bring all cores to one instant.
     pub instant: AtomicBool,
     /// The way to each core from threads that are none.
@@ -55,7 +74,8 @@ impl Everyone {
     /// For a server that starts now.
     pub fn new(outsides: Vec<Outside>, config: crate::config::Config) -> Everyone {
         let settings = Arc::new(Settings::from(&config));
-        let run_id: [u8; 20] = rand::random();
+        let cores = outsides.len();
+        let counters = || (0..cores).map(|_| AtomicUsize::new(0)).collect();
         Everyone {
             registry: Registry::new(outsides.len()),
             outsides,
@@ -63,11 +83,20 @@ impl Everyone {
             progress: super::Progress::default(),
             instant: AtomicBool::new(false),
             port: settings.port,
+            core_ports: OnceLock::new(),
             config: Mutex::new(config),
             settings: Mutex::new(settings),
             settings_version: AtomicU64::new(0),
             ending: AtomicBool::new(false),
-            run_id: run_id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            latency: LatencyEvents::default(),
+            saves: SaveState::new(unix_ms() / 1000),
+            shutdown: Mutex::default(),
+            replication_id: Mutex::new(random_id()),
+            subscriptions: counters(),
+            monitors: counters(),
+            slab_bytes: (0..cores).map(|_| AtomicU64::new(0)).collect(),
+            memory_peak: MemoryPeak::starting_at(ProcessMemory::now().allocated),
+            run_id: random_id(),
             started_ms: unix_ms(),
         }
     }
@@ -81,6 +110,22 @@ impl Everyone {
     pub fn set_settings(&self, settings: Settings) {
         *self.settings.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(settings);
         self.settings_version.fetch_add(1, Ordering::Release);
+    }
+
+    /// The port of a core's own.
+    pub fn core_port(&self, core: usize) -> u16 {
+        let known = self.core_ports.get().and_then(|ports| ports.get(core));
+        known.copied().unwrap_or_else(|| self.settings().core_port_base + core as u16)
+    }
+
+    /// Bytes in use: what the allocator handed out and what the slabs hold.
+    pub fn used_memory(&self, process: &ProcessMemory) -> u64 {
+        process.allocated + self.slab_bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<u64>()
+    }
+
+    /// Notes the memory in use now, for its peak.
+    pub fn note_memory(&self) {
+        self.memory_peak.note(self.used_memory(&ProcessMemory::now()));
     }
 
     /// Changes whenever the settings do.
@@ -138,12 +183,18 @@ pub struct Core {
     pub(super) monitors: Vec<ConnRef>,
     /// The data is not there yet.
     pub(super) loading: bool,
+    /// Who subscribes to what.
+    pub(super) subscribers: Subscribers,
+    /// Samples for rates.
+    pub(super) sampler: Sampler,
     /// Whether [`Core::attend`] has to look at each command.
     pub(super) attention: bool,
     /// CLIENT PAUSE.
     pub(super) pause: Pause,
     /// The way to one instant.
     pub(super) standstill: Standstill,
+    /// Bytes written to the log since the start or the last rewrite.
+    pub(super) log_bytes_written: u64,
     /// Operations of the log under way.
     pub(super) flights: LogFlights,
     /// The keeper of segments, if there is a log.
@@ -185,8 +236,11 @@ impl Core {
             monitors: Vec::new(),
             loading: true,
             attention: true,
+            subscribers: Subscribers::default(),
+            sampler: Sampler::default(),
             pause: Pause::default(),
             standstill: Standstill::default(),
+            log_bytes_written: 0,
             flights: LogFlights::default(),
             mail_turn: 0,
             crons: 0,
@@ -314,7 +368,17 @@ impl Core {
     }
 }
 
-/// From how many nanoseconds on a command goes to the slow log.
+/// 40 hex digits at random.
+pub(crate) fn random_id() -> String {
+    let id: [u8; 20] = rand::random();
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// From how many nanoseconds on a command is looked at more closely: for the slow log or the latency monitor.
 fn slow_nanos(settings: &Settings) -> u64 {
-    settings.slowlog_slower_than_us.map_or(u64::MAX, |us| us.saturating_mul(1000))
+    let slow = settings.slowlog_slower_than_us.map_or(u64::MAX, |us| us.saturating_mul(1000));
+    match settings.latency_monitor_threshold_ms {
+        0 => slow,
+        ms => slow.min(ms.saturating_mul(1_000_000)),
+    }
 }

@@ -32,6 +32,10 @@ impl Core {
             }
             self.shard.free_some(FREE_BUDGET);
         }
+        self.take_samples();
+        if !self.awaiting_pause.is_empty() && !self.pause.is_active(self.now_ms) {
+            self.end_pause();
+        }
         if self.crons % 10 == 0 {
             self.every_second();
         }
@@ -48,16 +52,6 @@ impl Core {
                 log.request_sync();
             }
             log.seal_idle(now_ms);
-        }
-        if !self.awaiting_pause.is_empty() && !self.pause.is_active(now_ms) {
-            self.set_attention();
-            for at in std::mem::take(&mut self.awaiting_pause) {
-                if let Some(conn) = self.conns.get(at) {
-                    conn.awaits_space = false;
-                    conn.awaits_drain = false;
-                    self.resume.push(at);
-                }
-            }
         }
         self.close_idle();
     }

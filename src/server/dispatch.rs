@@ -68,8 +68,11 @@ impl Core {
             },
             Exec::Conn(run) => self.run_conn(conn, command, run, args),
             Exec::Missing => {
-                let text = spec::LookupError::UnknownCommand.text(args);
-                self.refuse(conn, None, &text)
+                let error = match command.spec.container {
+                    None => spec::LookupError::UnknownCommand,
+                    Some(_) => spec::LookupError::UnknownSubcommand,
+                };
+                self.refuse(conn, None, &error.text(args))
             }
         }
     }
@@ -133,6 +136,9 @@ impl Core {
         let (out, start) = conn.outbox.target();
         let gate = self.shard.run(command, run, conn.session, args, out);
         let failed = out.get(start) == Some(&b'-');
+        if failed {
+            self.stats.count_error(&out[start..]);
+        }
         self.commit_here(conn, start, gate);
         self.account(command, failed, args, conn);
         Flow::Next

@@ -68,6 +68,9 @@ impl Core {
     pub fn log_completed(&mut self, token: u64, result: io::Result<usize>) {
         let buf = self.flights.writes.remove(&token).map(|write| write.buf);
         self.flights.syncs.remove(&token);
+        if let (Ok(bytes), Some(_)) = (&result, &buf) {
+            self.log_bytes_written += *bytes as u64;
+        }
         if let Err(error) = &result {
             tracing::error!(core = self.me(), "writing the log failed: {error}");
         }

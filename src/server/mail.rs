@@ -169,6 +169,7 @@ impl Core {
     /// Sends on the batches filled in this pass, tells other cores how far this one is durable, and rings whoever
     /// sleeps and has mail.
     pub fn send_mail(&mut self, ring_bell: impl FnMut(std::os::fd::RawFd)) {
+        self.publish_events();
         for core in 0..self.filling.len() {
             if let Some(batch) = self.filling[core].take() {
                 self.batches_out += 1;

@@ -85,6 +85,8 @@ impl Core {
         let Some(mut conn) = self.conns.take(at) else { return };
         debug_assert!(!conn.kernel_holds());
         self.unwatch_all(&mut conn);
+        self.unsubscribe_all(&mut conn);
+        self.end_monitoring(&mut conn);
         self.everyone.registry.remove(conn.registered, self.me());
         tracing::debug!(client = conn.id, peer = %conn.peer.remote_text(), "client closed connection");
         self.conns.forget(at);

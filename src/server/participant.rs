@@ -119,6 +119,7 @@ impl Core {
                 self.shard.unwatch(&keys);
                 None
             }
+            Request::Query(query) => self.find_out(tx, query),
             Request::Hold | Request::Stop | Request::Act(_) | Request::Go => self.stand_still(tx, request),
         }
     }
@@ -253,6 +254,9 @@ impl Core {
         } else {
             if let Answer::Replies { gate, .. } | Answer::Values { gate, .. } | Answer::Finished { gate } = &answer {
                 self.promise(tx.core as usize, *gate);
+            }
+            if let Answer::Finding(finding) = &answer {
+                self.promise(tx.core as usize, finding.gate());
             }
             self.mesh.send(tx.core as usize, Envelope::Answer { tx, answer });
         }

@@ -30,7 +30,7 @@ pub(super) fn by_core(keys: Vec<LockKey>, cores: usize) -> KeysByCore {
 }
 
 /// The reply of a command that spans cores, on its way to the connection.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// The reply.
     pub bytes: Vec<u8>,
     /// What it waits for.
@@ -38,7 +38,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn error(text: &[u8]) -> Outcome {
+    pub(crate) fn error(text: &[u8]) -> Outcome {
         let mut bytes = Vec::new();
         Reply::new(&mut bytes, Default::default()).error(text);
         Outcome { bytes, gates: Vec::new() }

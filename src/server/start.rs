@@ -218,7 +218,8 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
     Ok(keeper)
 }
 
-fn policy(appendfsync: AppendFsync) -> SyncPolicy {
+/// When the log counts as durable under a setting of `appendfsync`.
+pub(super) fn policy(appendfsync: AppendFsync) -> SyncPolicy {
     match appendfsync {
         AppendFsync::Always => SyncPolicy::Always,
         AppendFsync::Everysec => SyncPolicy::EverySecond,

@@ -500,7 +500,7 @@ async fn run_with_conn(handle: &Handle, at: ConnRef, step: &Step) -> Outcome {
     });
     // Without the connection nobody sees the reply.
     let Some((aside, _)) = started else { return Outcome { bytes: Vec::new(), gates: Vec::new() } };
-    while handle.with(|core| core.conns.get(at).is_some_and(|conn| conn.blocked > 1)) {
+    while handle.with(|core| core.conns.get(at).is_some_and(|conn| conn.blocked > 1 || conn.outbox.held_slots() > 0)) {
         handle.next_pass().await;
     }
     let mut bytes = Vec::new();

@@ -232,6 +232,8 @@ pub enum Request {
     },
     /// Hand over the effects kept for this command so far, to be logged in a barrier.
     TakeEffects,
+    /// Look at the core's own connections, counters and channels, or do something small to them.
+    Query(crate::server::Query),
     /// Hold off new commands that span cores (the first step of bringing all cores to one instant).
     Hold,
     /// Stop running commands, and finish what was run.
@@ -297,6 +299,8 @@ pub enum Answer {
     Ended(Option<crate::log::SegmentEnd>),
     /// New segments, one for each core, or why there are none.
     Segments(Result<Vec<crate::log::Segment>, String>),
+    /// What a [`Request::Query`] found.
+    Finding(crate::server::Finding),
     /// Versions of watched keys.
     Watching(Vec<Watched>),
     /// Done.

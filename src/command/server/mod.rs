@@ -1,0 +1,51 @@
+//! Commands about the server.
+
+mod cluster;
+mod commands;
+mod config;
+mod debug;
+mod flush;
+mod info;
+mod latency;
+mod lolwut;
+mod memory;
+mod module;
+mod monitor;
+mod random_key;
+mod replication;
+mod shutdown;
+mod slowlog;
+mod time;
+mod wait;
+
+use super::Exec;
+
+/// The family's handlers.
+pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
+    [
+        cluster::handlers(),
+        commands::handlers(),
+        config::handlers(),
+        latency::handlers(),
+        memory::handlers(),
+        module::handlers(),
+        replication::handlers(),
+        slowlog::handlers(),
+        vec![
+            ("info", Exec::Conn(info::info)),
+            ("time", Exec::Conn(time::time)),
+            ("lastsave", Exec::Conn(time::last_save)),
+            ("lolwut", Exec::Conn(lolwut::lolwut)),
+            ("debug", Exec::Conn(debug::debug)),
+            ("monitor", Exec::Conn(monitor::monitor)),
+            ("flushall", Exec::Conn(flush::flush_all)),
+            ("flushdb", Exec::Conn(flush::flush_db)),
+            ("swapdb", Exec::Conn(flush::swap_db)),
+            ("shutdown", Exec::Conn(shutdown::shutdown)),
+            ("wait", Exec::Conn(wait::wait)),
+            ("waitaof", Exec::Conn(wait::wait_aof)),
+            ("randomkey", Exec::Conn(random_key::random_key)),
+        ],
+    ]
+    .concat()
+}

@@ -1,0 +1,123 @@
+//! Snapshots and rewrites of the log, as INFO shows them: the last ones, and one that is under way.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+/// One kind of background work: its runs so far.
+#[derive(Debug)]
+pub struct Runs {
+    begun_s: AtomicU64,
+    running: AtomicBool,
+    scheduled: AtomicBool,
+    failed: AtomicBool,
+    last_seconds: AtomicI64,
+    succeeded: AtomicU64,
+    failed_in_a_row: AtomicU64,
+}
+
+impl Default for Runs {
+    fn default() -> Runs {
+        Runs {
+            begun_s: AtomicU64::new(0),
+            running: AtomicBool::new(false),
+            scheduled: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            last_seconds: AtomicI64::new(-1),
+            succeeded: AtomicU64::new(0),
+            failed_in_a_row: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Runs {
+    /// One begins. `false`: one is under way already.
+    pub fn begin(&self, now_s: u64) -> bool {
+        if self.running.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        self.scheduled.store(false, Ordering::Relaxed);
+        self.begun_s.store(now_s, Ordering::Relaxed);
+        true
+    }
+
+    /// It has ended.
+    pub fn end(&self, now_s: u64, success: bool) {
+        let seconds = now_s.saturating_sub(self.begun_s.load(Ordering::Relaxed));
+        self.last_seconds.store(seconds as i64, Ordering::Relaxed);
+        self.failed.store(!success, Ordering::Relaxed);
+        if success {
+            self.succeeded.fetch_add(1, Ordering::Relaxed);
+            self.failed_in_a_row.store(0, Ordering::Relaxed);
+        } else {
+            self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+        }
+        self.running.store(false, Ordering::Release);
+    }
+
+    /// One is to begin as soon as possible.
+    pub fn schedule(&self, scheduled: bool) {
+        self.scheduled.store(scheduled, Ordering::Relaxed);
+    }
+
+    /// Whether one is under way.
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Whether one is to begin as soon as possible.
+    pub fn is_scheduled(&self) -> bool {
+        self.scheduled.load(Ordering::Relaxed)
+    }
+
+    /// `ok` or `err`, for the last one.
+    pub fn last_status(&self) -> &'static str {
+        if self.failed.load(Ordering::Relaxed) { "err" } else { "ok" }
+    }
+
+    /// How long the last one took, seconds; -1 before the first.
+    pub fn last_seconds(&self) -> i64 {
+        self.last_seconds.load(Ordering::Relaxed)
+    }
+
+    /// How long the one under way has taken, seconds; -1 if there is none.
+    pub fn current_seconds(&self, now_s: u64) -> i64 {
+        if self.is_running() { now_s.saturating_sub(self.begun_s.load(Ordering::Relaxed)) as i64 } else { -1 }
+    }
+
+    /// How many succeeded.
+    pub fn succeeded(&self) -> u64 {
+        self.succeeded.load(Ordering::Relaxed)
+    }
+
+    /// How many failed since the last one that succeeded.
+    pub fn failed_in_a_row(&self) -> u64 {
+        self.failed_in_a_row.load(Ordering::Relaxed)
+    }
+}
+
+/// All background work on files.
+#[derive(Debug)]
+pub struct SaveState {
+    /// Snapshots.
+    pub snapshots: Runs,
+    /// Rewrites of the log.
+    pub rewrites: Runs,
+    /// When the last snapshot succeeded, or the server started, unix seconds.
+    pub last_save_s: AtomicU64,
+    /// Changes that the last snapshot holds, to be taken off those counted since the start.
+    pub dirty_saved: AtomicU64,
+    /// Bytes of the log's base file, and of the log that was replayed on top of it at the start.
+    pub log_base_bytes: AtomicU64,
+}
+
+impl SaveState {
+    /// For a server that starts now.
+    pub fn new(now_s: u64) -> SaveState {
+        SaveState {
+            snapshots: Runs::default(),
+            rewrites: Runs::default(),
+            last_save_s: AtomicU64::new(now_s),
+            dirty_saved: AtomicU64::new(0),
+            log_base_bytes: AtomicU64::new(0),
+        }
+    }
+}

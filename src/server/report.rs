@@ -1,0 +1,159 @@
+//! What a core tells about itself: the raw material of INFO, MEMORY STATS and LATENCY HISTOGRAM.
+
+use super::core::Core;
+use super::subscribers::ChannelKind;
+use crate::keyspace::SlabStats;
+use crate::net::Special;
+use crate::observe::{Rates, Stats, ThreadTime};
+use crate::shard::ShardStats;
+use std::sync::atomic::Ordering;
+
+/// One database of one core.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DatabaseReport {
+    /// Keys in it.
+    pub keys: u64,
+    /// Those with an expiry time.
+    pub expires: u64,
+    /// Their mean time to live, ms.
+    pub avg_ttl_ms: u64,
+    /// Bytes of its table.
+    pub table_bytes: u64,
+    /// Bytes of its expiry index.
+    pub expiry_bytes: u64,
+}
+
+/// The clients of one core.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientsReport {
+    /// Connected.
+    pub connected: u64,
+    /// Waiting for a command to end.
+    pub blocked: u64,
+    /// Subscribed to something.
+    pub subscribed: u64,
+    /// Watching keys.
+    pub watching: u64,
+    /// Keys watched.
+    pub watched_keys: u64,
+    /// Memory of all connections, bytes.
+    pub memory: u64,
+    /// Largest query buffer at the moment, bytes.
+    pub query_max: u64,
+    /// Largest output buffer at the moment, bytes.
+    pub output_max: u64,
+}
+
+/// The log of one core.
+#[derive(Clone, Debug, Default)]
+pub struct LogReport {
+    /// The newest record.
+    pub last_lsn: u64,
+    /// Up to where everything is durable.
+    pub durable_lsn: u64,
+    /// Bytes written since the start or the last rewrite.
+    pub bytes_written: u64,
+    /// Why it takes no more writes, if so.
+    pub failure: Option<String>,
+}
+
+/// One core.
+#[derive(Clone, Debug)]
+pub struct CoreReport {
+    /// Its number.
+    pub core: usize,
+    /// Counters.
+    pub stats: Stats,
+    /// Counters of the shard.
+    pub shard: ShardStats,
+    /// Databases, in order.
+    pub databases: Vec<DatabaseReport>,
+    /// Bytes that keys and values take.
+    pub keyspace_bytes: u64,
+    /// The slab.
+    pub slab: SlabStats,
+    /// Clients.
+    pub clients: ClientsReport,
+    /// The log, if there is one.
+    pub log: Option<LogReport>,
+    /// CPU time of the core's thread.
+    pub cpu: ThreadTime,
+    /// Events per second.
+    pub rates: Rates,
+    /// Channels with subscribers.
+    pub channels: u64,
+    /// Entries into the kernel.
+    pub enters: u64,
+    /// Patterns with subscribers.
+    pub patterns: u64,
+    /// Shard channels with subscribers.
+    pub shard_channels: u64,
+}
+
+impl Core {
+    /// This core's report; with latencies if asked for.
+    pub(super) fn report(&self, latencies: bool) -> CoreReport {
+        let keyspace = self.shard.keyspace();
+        let databases = keyspace.dbs().iter().map(|db| DatabaseReport {
+            keys: db.len() as u64,
+            expires: db.expires_len() as u64,
+            avg_ttl_ms: db.avg_ttl_ms(self.now_ms),
+            table_bytes: db.table_bytes() as u64,
+            expiry_bytes: db.expiry_bytes() as u64,
+        });
+        let log = self.shard.journal_ref().log_ref();
+        CoreReport {
+            core: self.me(),
+            stats: if latencies { self.stats.clone() } else { self.stats.without_latencies() },
+            shard: self.shard.stats,
+            databases: databases.collect(),
+            keyspace_bytes: keyspace.memory_bytes() as u64,
+            slab: keyspace.slab().stats(),
+            clients: self.report_clients(),
+            log: log.map(|log| LogReport {
+                last_lsn: log.last_lsn(),
+                durable_lsn: log.durable_lsn(),
+                bytes_written: self.log_bytes_written,
+                failure: log.poisoned().map(|poisoned| poisoned.to_string()),
+            }),
+            cpu: ThreadTime::now(),
+            rates: self.sampler.rates(self.now_ms, &self.stats),
+            enters: self.enters,
+            channels: self.subscribers.len(ChannelKind::Channel) as u64,
+            patterns: self.subscribers.len(ChannelKind::Pattern) as u64,
+            shard_channels: self.subscribers.len(ChannelKind::Shard) as u64,
+        }
+    }
+
+    fn report_clients(&self) -> ClientsReport {
+        let mut report = ClientsReport { connected: self.conns.len() as u64, ..ClientsReport::default() };
+        for conn in self.conns.iter() {
+            report.blocked += conn.special.has(Special::WAITING) as u64;
+            report.subscribed += (conn.subscriptions() > 0) as u64;
+            report.watching += !conn.profile.watched.is_empty() as u64;
+            report.watched_keys += conn.profile.watched.len() as u64;
+            report.memory += conn.memory() as u64;
+            report.query_max = report.query_max.max(conn.query_bytes() as u64);
+            report.output_max = report.output_max.max(conn.output_bytes() as u64);
+        }
+        report
+    }
+
+    /// Sets this core's counters to zero.
+    pub(super) fn reset_stats(&mut self) {
+        self.stats.reset();
+        let dirty = self.shard.stats.dirty;
+        self.shard.stats = ShardStats { dirty, ..ShardStats::default() };
+        self.sampler = Default::default();
+    }
+
+    /// Notes figures that others read, and those that need a history. Called ten times a second.
+    pub(super) fn take_samples(&mut self) {
+        self.sampler.sample(self.now_ms, &self.stats);
+        let bytes = self.shard.keyspace().slab().stats().used_bytes as u64;
+        self.everyone.slab_bytes[self.me()].store(bytes, Ordering::Relaxed);
+        if self.me() == 0 {
+            self.everyone.note_memory();
+        }
+    }
+}
