@@ -22,7 +22,7 @@ impl CoreLog {
         if let Some(covers) = self.newest_cached() {
             self.last_token += 1;
             let (token, segment) = (self.last_token, self.segment.clone());
-            self.sync = Some(Sync { token, covers, segment: segment.clone() });
+            self.sync = Some(Sync { token, covers });
             self.outbox.push_back(LogOp::Fdatasync { segment, token });
         }
     }

@@ -129,7 +129,6 @@ struct Sync {
     token: Token,
     /// Frames up to this token were complete when it was submitted (rule W6).
     covers: Token,
-    segment: Arc<Segment>,
 }
 
 /// One core's log. It never does I/O: what is to be done comes out of [`CoreLog::next_op`], what happened goes into
