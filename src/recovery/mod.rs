@@ -7,6 +7,8 @@ mod plan;
 mod repair;
 mod replay;
 #[cfg(test)]
+mod rot;
+#[cfg(test)]
 mod simulation;
 mod table;
 
