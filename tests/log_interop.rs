@@ -20,7 +20,10 @@ fn runner() -> Option<PathBuf> {
     if runner.exists() {
         return Some(runner);
     }
-    eprintln!("SKIPPED: no Redis and Valkey at {} (set BASALT_PEERS): interoperability is NOT tested", runner.display());
+    eprintln!(
+        "SKIPPED: no Redis and Valkey at {} (set BASALT_PEERS): interoperability is NOT tested",
+        runner.display()
+    );
     None
 }
 

@@ -138,7 +138,8 @@ impl DurableCut {
             let beyond = state.unresolved[other].split_off(&(lsn + 1));
             for (_, mark) in std::mem::replace(&mut state.unresolved[other], beyond) {
                 // The last participant to resolve it forgets the transaction.
-                let transaction = state.transactions.get_mut(&mark.tx_id).expect("an unresolved mark has its transaction");
+                let transaction =
+                    state.transactions.get_mut(&mark.tx_id).expect("an unresolved mark has its transaction");
                 transaction.participants.remove(other as u16);
                 if transaction.participants.is_empty() {
                     state.transactions.remove(&mark.tx_id);

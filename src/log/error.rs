@@ -7,7 +7,9 @@ use super::types::Lsn;
 
 /// Why a core's log takes no more writes for good (rule F2).
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("core {core}: {what} of segment {segment} at offset {offset} failed ({error}); records above LSN {durable_lsn} are not acknowledged")]
+#[error(
+    "core {core}: {what} of segment {segment} at offset {offset} failed ({error}); records above LSN {durable_lsn} are not acknowledged"
+)]
 pub struct Poisoned {
     /// The core.
     pub core: u16,

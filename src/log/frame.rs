@@ -292,8 +292,8 @@ mod tests {
     fn w4_frames_end_on_blocks_and_consist_of_lines() {
         for block in [512, 4096] {
             for len in 0..1100 {
-                let payload = [b"*2\r\n$4\r\nECHO\r\n$", len.to_string().as_bytes(), b"\r\n", &vec![b'x'; len], b"\r\n"]
-                    .concat();
+                let payload =
+                    [b"*2\r\n$4\r\nECHO\r\n$", len.to_string().as_bytes(), b"\r\n", &vec![b'x'; len], b"\r\n"].concat();
                 let (frame, header) = sealed(&payload, block, 1);
                 assert_eq!(frame.len() % block as usize, 0);
                 let padding = &frame[header.content_bytes() as usize..];

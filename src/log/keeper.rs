@@ -154,11 +154,7 @@ impl Keeper {
 
     /// The first switch of a rewrite (rule S1): the cut. Old base, old segments and the new ones that this returns. After
     /// [`KeeperError::Unknown`] all logs must be poisoned.
-    pub fn rewrite_begin(
-        &mut self,
-        ends: &[SegmentEnd],
-        now_ms: u64,
-    ) -> Result<(Rewrite, Vec<Segment>), KeeperError> {
+    pub fn rewrite_begin(&mut self, ends: &[SegmentEnd], now_ms: u64) -> Result<(Rewrite, Vec<Segment>), KeeperError> {
         self.check()?;
         if self.rewrite.is_some() {
             return Err(KeeperError::RewriteRunning);
@@ -167,6 +163,8 @@ impl Keeper {
         let base_seq = self.manifest.base().map_or(0, |base| base.seq) + 1;
         let segments = self.next_generation(cut_generation + 1, None, ends, now_ms)?;
         let rewrite = Rewrite { cut_generation, base_seq };
+        // The base of an aborted rewrite may lie there under the same name; no manifest names it.
+        self.remove(&self.dir.file(&self.dir.base_name(base_seq)));
         self.rewrite = Some(rewrite);
         Ok((rewrite, segments))
     }
@@ -186,9 +184,12 @@ impl Keeper {
         self.dir.fs.sync_dir(&path).map_err(|error| KeeperError::Io { action: "sync", path, error })?;
         let name = self.rewrite_base_name(rewrite);
         let base = Entry { name, seq: rewrite.base_seq, role: Role::Base, segment: None };
-        let (kept, dropped): (Vec<_>, Vec<_>) = self.manifest.entries.iter().cloned().partition(|entry| {
-            entry.segment.is_some_and(|segment| segment.generation > rewrite.cut_generation)
-        });
+        let (kept, dropped): (Vec<_>, Vec<_>) = self
+            .manifest
+            .entries
+            .iter()
+            .cloned()
+            .partition(|entry| entry.segment.is_some_and(|segment| segment.generation > rewrite.cut_generation));
         let entries = std::iter::once(base).chain(kept).collect();
         self.switch(Manifest { entries, edit: self.manifest.edit })?;
         self.rewrite = None;
@@ -293,13 +294,7 @@ impl Keeper {
         }
     }
 
-    fn fill(
-        &mut self,
-        file: &dyn File,
-        wanted: &Wanted<'_>,
-        seq: u64,
-        now_ms: u64,
-    ) -> io::Result<SegmentHeader> {
+    fn fill(&mut self, file: &dyn File, wanted: &Wanted<'_>, seq: u64, now_ms: u64) -> io::Result<SegmentHeader> {
         if !file.lock(std::time::Duration::ZERO)? {
             return Err(io::Error::from(io::ErrorKind::WouldBlock));
         }

@@ -213,7 +213,8 @@ fn read_entry(line: &[u8]) -> Result<Entry, &'static str> {
         let mut pairs = words.chunks_exact(2);
         pairs.find(|pair| pair[0].eq_ignore_ascii_case(key)).map(|pair| pair[1].as_str())
     };
-    let number = |key: &str| value(key).map(|text| text.parse::<u64>().map_err(|_| "a number is malformed")).transpose();
+    let number =
+        |key: &str| value(key).map(|text| text.parse::<u64>().map_err(|_| "a number is malformed")).transpose();
     let name = value("file").filter(|name| !name.is_empty()).ok_or("no file name")?;
     if name.contains('/') || name == ".." || name == "." {
         return Err("a file name must not be a path");
@@ -260,7 +261,7 @@ fn split_words(line: &str) -> Option<Vec<String>> {
         while rest.next_if(|c| c.is_ascii_whitespace()).is_some() {}
         let Some(&first) = rest.peek() else { return Some(words) };
         let mut word = Vec::new();
-        let mut push = |word: &mut Vec<u8>, c: char| word.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        let push = |word: &mut Vec<u8>, c: char| word.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         if first == '"' || first == '\'' {
             rest.next();
             loop {

@@ -52,9 +52,7 @@ fn settle(keeper: &mut Keeper, log: &mut CoreLog) {
                 let result = write.segment.file.write_at(&write.buf, write.offset, write.dsync);
                 log.on_complete(write.token, result, Some(write.buf))
             }
-            LogOp::Fdatasync { segment, token } => {
-                log.on_complete(token, segment.file.sync_data().map(|()| 0), None)
-            }
+            LogOp::Fdatasync { segment, token } => log.on_complete(token, segment.file.sync_data().map(|()| 0), None),
             LogOp::NeedSegment { bytes, first_lsn_min } => {
                 match keeper.prepare_segment(log.core(), bytes, first_lsn_min, 2_000) {
                     Ok(segment) => log.segment_ready(segment),
@@ -91,7 +89,8 @@ fn sample() -> SimFs {
         logs[1].append_mark(Mark { tx_id: 6, participants: CoreSet::one(1) });
         settle(&mut keeper, &mut logs[1]);
         let ends: Vec<_> = logs.iter().map(CoreLog::end).collect();
-        let segments = keeper.barrier(&[(0, vec![b"FLUSHALL"]), (1, vec![b"SET", b"z", b"9"])], false, &ends, 3).unwrap();
+        let segments =
+            keeper.barrier(&[(0, vec![b"FLUSHALL"]), (1, vec![b"SET", b"z", b"9"])], false, &ends, 3).unwrap();
         for segment in segments {
             logs[segment.header.core as usize].enter_generation(segment);
         }
@@ -150,7 +149,10 @@ fn r3_a_flipped_bit_is_found_wherever_it_is() {
                     Ok((found, findings)) => {
                         assert!(filler, "{place} is not found");
                         assert_eq!(found, text, "{place}");
-                        assert!(matches!(findings[..], [Finding::DamagedFiller { bytes: 512, .. }]), "{place}: {findings:?}");
+                        assert!(
+                            matches!(findings[..], [Finding::DamagedFiller { bytes: 512, .. }]),
+                            "{place}: {findings:?}"
+                        );
                     }
                 }
             }
@@ -224,7 +226,9 @@ fn w3_commands_that_another_server_appended_come_after_all_cores() {
     let manifest = Manifest::decode(&read_file(&fs, &dir.manifest(), 1 << 20).unwrap()).unwrap();
     let last = dir.file(&manifest.incrs().last().unwrap().name);
     let text = read(&fs).unwrap().0;
-    fs.edit(&last, |bytes| bytes.extend_from_slice(b"*2\r\n$6\r\nSELECT\r\n$1\r\n7\r\n*2\r\n$3\r\nDEL\r\n$1\r\nd\r\n*1\r\n$4\r\nMU"));
+    fs.edit(&last, |bytes| {
+        bytes.extend_from_slice(b"*2\r\n$6\r\nSELECT\r\n$1\r\n7\r\n*2\r\n$3\r\nDEL\r\n$1\r\nd\r\n*1\r\n$4\r\nMU")
+    });
     let (found, findings) = read(&fs).unwrap();
     assert_eq!(found[..text.len()], text[..]);
     assert_eq!(found[text.len()..], ["None 7 DEL d".to_string()]);
@@ -245,8 +249,14 @@ fn a_log_of_redis_with_an_unfinished_transaction_is_cut_before_it() {
         file.write_at(bytes, 0, false).unwrap();
     };
     put("appendonly.aof.1.base.rdb", b"REDIS0011");
-    put("appendonly.aof.1.incr.aof", b"#TS:1700000000\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nPING\r\n");
-    put("appendonly.aof.manifest", b"file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n");
+    put(
+        "appendonly.aof.1.incr.aof",
+        b"#TS:1700000000\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nPING\r\n",
+    );
+    put(
+        "appendonly.aof.manifest",
+        b"file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n",
+    );
     let (found, findings) = read(&fs).unwrap();
     assert_eq!(found, ["None 0 SET a 1".to_string()]);
     assert!(matches!(findings[..], [Finding::PlainCut { offset: 43, .. }]), "{findings:?}");

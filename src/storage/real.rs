@@ -119,8 +119,7 @@ impl File for RealFile {
         let flags = if dsync { libc::RWF_DSYNC } else { 0 };
         loop {
             // SAFETY: the descriptor is open, and the one vector covers `buf`, which outlives the call and is only read.
-            let written =
-                unsafe { libc::pwritev2(self.file.as_raw_fd(), &vector, 1, offset as libc::off_t, flags) };
+            let written = unsafe { libc::pwritev2(self.file.as_raw_fd(), &vector, 1, offset as libc::off_t, flags) };
             if written >= 0 {
                 return Ok(written as usize);
             }

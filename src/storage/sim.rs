@@ -549,9 +549,9 @@ impl File for SimFile {
     fn write_at(&self, buf: &[u8], offset: u64, dsync: bool) -> io::Result<usize> {
         self.with(true, |state, inode, fault| {
             let grows = (offset + buf.len() as u64).saturating_sub(inode.live.len() as u64);
-            let full = state.room_bytes.is_some_and(|room| {
-                grows > 0 && state.used_bytes() + inode.live.len() as u64 + grows > room
-            });
+            let full = state
+                .room_bytes
+                .is_some_and(|room| grows > 0 && state.used_bytes() + inode.live.len() as u64 + grows > room);
             match fault {
                 None if full => Err(error(Fault::Enospc)),
                 None => {

@@ -128,9 +128,12 @@ impl CoreLog {
 
     fn advance(&mut self, completion: &mut Completion) {
         let before = self.written_lsn;
-        while let Some(flight) = self.flights.pop_front_if(|flight| flight.state == FrameState::Durable) {
-            assert!(flight.last_lsn >= self.written_lsn, "frames complete in the order of their records");
+        while let Some(flight) = self.flights.front()
+            && flight.state == FrameState::Durable
+        {
+            assert!(flight.last_lsn >= self.written_lsn, "frames lie in the order of their records");
             self.written_lsn = flight.last_lsn;
+            self.flights.pop_front();
         }
         if self.written_lsn == before {
             return;
