@@ -163,12 +163,7 @@ impl Finder<'_> {
     }
 
     /// The header line, checked against the manifest; `None` if another server wrote the file.
-    fn read_header(
-        &self,
-        entry: &Entry,
-        path: &Path,
-        file: &dyn File,
-    ) -> Result<Option<SegmentHeader>, RecoveryError> {
+    fn read_header(&self, entry: &Entry, path: &Path, file: &dyn File) -> Result<Option<SegmentHeader>, RecoveryError> {
         let mut line = [0; LINE_BYTES];
         let read = read_full_at(file, &mut line, 0).map_err(failed("read", path))?;
         let header = match (SegmentHeader::decode(&line[..read]), entry.segment) {
@@ -275,7 +270,8 @@ impl Finder<'_> {
         if !self.dir.fs.exists(&path).map_err(failed("look for", &path))? {
             return Ok(());
         }
-        let seq_min = plan.manifest.incrs().next().map_or(u64::MAX, |entry| entry.seq);
+        // Without any named segment nothing can be said to have been replaced.
+        let seq_min = plan.manifest.incrs().next().map_or(0, |entry| entry.seq);
         plan.next_seq = plan.manifest.seq_max() + 1;
         for name in self.dir.fs.list(&path).map_err(failed("list", &path))? {
             let path = self.dir.file(&name);
@@ -308,13 +304,7 @@ impl Finder<'_> {
         number.is_some_and(|number| number.parse::<u64>().is_ok())
     }
 
-    fn judge_stranger(
-        &self,
-        path: PathBuf,
-        replaced: bool,
-        named: bool,
-        plan: &mut Plan,
-    ) -> Result<(), RecoveryError> {
+    fn judge_stranger(&self, path: PathBuf, replaced: bool, named: bool, plan: &mut Plan) -> Result<(), RecoveryError> {
         let file = self.dir.fs.open(&path, Open::Read).map_err(failed("open", &path))?;
         let mut line = [0; LINE_BYTES];
         let read = read_full_at(&*file, &mut line, 0).map_err(failed("read", &path))?;
