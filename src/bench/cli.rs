@@ -16,6 +16,7 @@ use super::run::{Measured, Plan, run};
 use super::schedule::Arrivals;
 use super::template::Sizes;
 use super::units::{parse_count, parse_duration, parse_whole};
+use super::verify::{VerifyArgs, verify};
 use super::workload::{Class, Defaults};
 use super::{export, rng};
 
@@ -34,6 +35,8 @@ struct Cli {
 enum Command {
     /// Runs a workload and reports response times.
     Run(Box<RunArgs>),
+    /// Checks durability: writes, kills the server again and again, and looks for losses.
+    Verify(VerifyArgs),
 }
 
 /// Where the server is.
@@ -254,6 +257,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Run(args) => run_command(&args),
+        Command::Verify(args) => verify(&args, &stop_on_interrupt())
+            .map(|clean| if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("basalt-bench: {error}");
@@ -330,12 +335,19 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    fn run_args(words: &[&str]) -> RunArgs {
+        match Cli::parse_from(words).command {
+            Command::Run(args) => *args,
+            other => panic!("not a run: {other:?}"),
+        }
+    }
+
     #[test]
     fn a_run_without_commands_says_what_to_give() {
-        let Command::Run(args) = Cli::parse_from(["basalt-bench", "run"]).command;
+        let args = run_args(&["basalt-bench", "run"]);
         assert!(args.workload.classes().unwrap_err().to_string().contains("--class"));
         let words = ["basalt-bench", "run", "--class", "a:rate=1:PING", "--class", "a::PING"];
-        let Command::Run(args) = Cli::parse_from(words).command;
+        let args = run_args(&words);
         assert!(args.workload.classes().unwrap_err().to_string().contains("two classes"));
     }
 }

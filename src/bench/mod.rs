@@ -28,8 +28,10 @@ pub mod ring;
 pub mod rng;
 pub mod run;
 pub mod schedule;
+pub mod server;
 pub mod template;
 pub mod units;
+pub mod verify;
 pub mod workload;
 
 pub use cli::main;
