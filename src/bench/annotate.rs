@@ -232,7 +232,8 @@ impl Watch {
         self.annotator.report.cpu_ns = cpu;
         self.annotator.report.cores_used = cpu.map(|cpu| cpu as f64 / window as f64);
         self.annotator.report.rss_end_bytes = self.annotator.report.pid.and_then(process::rss_bytes);
-        self.annotator.report.rss_max_bytes = self.annotator.report.rss_max_bytes.max(self.annotator.report.rss_end_bytes);
+        self.annotator.report.rss_max_bytes =
+            self.annotator.report.rss_max_bytes.max(self.annotator.report.rss_end_bytes);
         if !self.annotator.counters.is_empty() {
             let end = self.count();
             for (name, start) in &self.annotator.counters {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::client::{Address, Target};
+use super::compare::{self, Candidate, Comparison};
 use super::error::BenchError;
 use super::keys::Law;
 use super::load;
@@ -36,7 +37,9 @@ enum Command {
     /// Runs a workload and reports response times.
     Run(Box<RunArgs>),
     /// Checks durability: writes, kills the server again and again, and looks for losses.
-    Verify(VerifyArgs),
+    Verify(Box<VerifyArgs>),
+    /// Runs a workload against several servers in interleaved rounds and compares them.
+    Compare(Box<CompareArgs>),
 }
 
 /// Where the server is.
@@ -249,6 +252,36 @@ struct RunArgs {
     quiet: bool,
 }
 
+#[derive(Debug, Args)]
+struct CompareArgs {
+    /// A server, at least twice: NAME=ADDRESS, or NAME=COMMAND that starts it, with {port} and {dir} filled in (prefix it
+    /// with taskset to pin it). The first is what the others are compared with.
+    #[arg(long = "server", value_name = "NAME=...", required = true)]
+    servers: Vec<Candidate>,
+    /// Rounds; each runs every server once. A 95% interval needs at least 6.
+    #[arg(short = 'R', long, default_value_t = 7, value_name = "N")]
+    rounds: usize,
+    /// Password for AUTH, the same for all.
+    #[arg(short = 'a', long, env = "BASALT_BENCH_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    password: Option<String>,
+    #[command(flatten)]
+    workload: WorkloadArgs,
+    /// Before each run, fill this many keys.
+    #[arg(long, value_parser = parse_whole, value_name = "N", help_heading = "Workload")]
+    load: Option<u64>,
+    /// What fills them; {seq} counts from 0.
+    #[arg(long, default_value = "SET key:{seq} {value}", value_name = "COMMAND", help_heading = "Workload")]
+    load_command: String,
+    #[command(flatten)]
+    measure: MeasureArgs,
+    /// How long a server may take to start.
+    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    patience: Duration,
+    /// Write everything, every run included, as JSON.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    json: Option<PathBuf>,
+}
+
 /// Exit code of a run whose figures must not be used.
 const EXIT_INVALID: u8 = 3;
 
@@ -257,8 +290,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Run(args) => run_command(&args),
-        Command::Verify(args) => verify(&args, &stop_on_interrupt())
-            .map(|clean| if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Command::Verify(args) => {
+            verify(&args, &stop_on_interrupt()).map(|clean| if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Compare(args) => compare_command(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("basalt-bench: {error}");
@@ -284,6 +319,23 @@ fn run_command(args: &RunArgs) -> Result<ExitCode, BenchError> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(if measured.report.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INVALID) })
+}
+
+fn compare_command(args: &CompareArgs) -> Result<ExitCode, BenchError> {
+    compare::check(&args.servers)?;
+    // The address is replaced for each server.
+    let target = Target { password: args.password.clone(), ..Target::new(Address::Tcp(String::new())) };
+    let classes = args.workload.classes()?;
+    let plan = args.measure.plan(target, classes, args.workload.seed(), stop_on_interrupt());
+    let load = args.load.map(|keys| (keys, args.load_command.clone(), args.workload.value));
+    let candidates = args.servers.clone();
+    let report =
+        compare::compare(&Comparison { candidates, rounds: args.rounds, plan, load, patience: args.patience })?;
+    print!("{}", report.table());
+    if let Some(path) = &args.json {
+        export::json(path, &report)?;
+    }
+    Ok(if report.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INVALID) })
 }
 
 fn write_files(args: &RunArgs, measured: &Measured) -> Result<(), BenchError> {

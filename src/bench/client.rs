@@ -220,9 +220,7 @@ impl Client {
 
     fn expect_ok(&mut self, name: &'static str, words: &[&str]) -> Result<(), BenchError> {
         match self.call(words)? {
-            Value::Error(reply) => {
-                Err(BenchError::Refused { address: self.address.to_string(), command: name, reply })
-            }
+            Value::Error(reply) => Err(BenchError::Refused { address: self.address.to_string(), command: name, reply }),
             _ => Ok(()),
         }
     }

@@ -212,7 +212,8 @@ mod tests {
     #[test]
     fn periodic_pauses_and_a_slow_fraction_match_their_law() {
         // 20 ms of every 200 ms stand still: a tenth waits evenly up to 20 ms.
-        let recorder = open_loop(20_000.0, 10, 50_000, |t| (t % (200 * MS) < 20 * MS).then(|| t - t % (200 * MS) + 20 * MS));
+        let recorder =
+            open_loop(20_000.0, 10, 50_000, |t| (t % (200 * MS) < 20 * MS).then(|| t - t % (200 * MS) + 20 * MS));
         for quantile in [0.92, 0.95, 0.99, 0.999] {
             assert_within_1_percent(&recorder, quantile, 5e4 + 20e6 * (quantile - 0.9) / 0.1);
         }

@@ -83,7 +83,11 @@ pub fn load(
         return Err(error);
     }
     let seconds = begun.elapsed().as_secs_f64();
-    eprintln!("loaded {} in {seconds:.1} s ({}/s)", grouped(bar.position() as f64), grouped(bar.position() as f64 / seconds));
+    eprintln!(
+        "loaded {} in {seconds:.1} s ({}/s)",
+        grouped(bar.position() as f64),
+        grouped(bar.position() as f64 / seconds)
+    );
     Ok(())
 }
 

@@ -14,6 +14,7 @@
 pub mod annotate;
 pub mod cli;
 pub mod client;
+pub mod compare;
 pub mod conn;
 pub mod error;
 pub mod export;
@@ -28,7 +29,10 @@ pub mod ring;
 pub mod rng;
 pub mod run;
 pub mod schedule;
+#[cfg(test)]
+mod selftest;
 pub mod server;
+pub mod stats;
 pub mod template;
 pub mod units;
 pub mod verify;

@@ -225,7 +225,8 @@ mod tests {
         out
     }
 
-    const STREAM: &[u8] = b"+OK\r\n:12\r\n$-1\r\n$5\r\nab\r\nc\r\n*-1\r\n*0\r\n*2\r\n*1\r\n$1\r\nx\r\n$-1\r\n-ERR no\r\n\
+    const STREAM: &[u8] =
+        b"+OK\r\n:12\r\n$-1\r\n$5\r\nab\r\nc\r\n*-1\r\n*0\r\n*2\r\n*1\r\n$1\r\nx\r\n$-1\r\n-ERR no\r\n\
         *2\r\n+OK\r\n-WRONGTYPE bad\r\n_\r\n%1\r\n+a\r\n:1\r\n>2\r\n+m\r\n+n\r\n|1\r\n+t\r\n:9\r\n#t\r\n$0\r\n\r\n";
 
     #[test]
@@ -234,8 +235,19 @@ mod tests {
         assert_eq!(
             whole,
             [
-                "value", "value", "missing", "value", "missing", "value", "value", "error ERR no",
-                "error WRONGTYPE bad", "missing", "value", "value", "value"
+                "value",
+                "value",
+                "missing",
+                "value",
+                "missing",
+                "value",
+                "value",
+                "error ERR no",
+                "error WRONGTYPE bad",
+                "missing",
+                "value",
+                "value",
+                "value"
             ]
         );
         for piece in 1..STREAM.len() {

@@ -229,6 +229,10 @@ impl RunReport {
         rows[0].push("what happened".into());
         for i in 0..steps {
             let at = i as f64 * step_s;
+            // What comes after is the drain: no whole step, and nothing was sent in it.
+            if at + 1e-9 >= self.warmup_s + self.window_s {
+                break;
+            }
             let mut row = vec![format!("{at:.1} s{}", if at < self.warmup_s { " w" } else { "" })];
             for class in &self.classes {
                 match class.timeline.get(i).filter(|step| step.replies_per_s > 0.0) {

@@ -79,8 +79,7 @@ pub fn run(plan: &Plan) -> Result<Measured, BenchError> {
     for (index, class) in plan.classes.iter().enumerate() {
         split(plan, index, class, &pool, &shared[index], &mut parts)?;
     }
-    let window =
-        Window { from: plan.warmup.as_nanos() as u64, to: (plan.warmup + plan.duration).as_nanos() as u64 };
+    let window = Window { from: plan.warmup.as_nanos() as u64, to: (plan.warmup + plan.duration).as_nanos() as u64 };
     let limits = Limits {
         window,
         interval_ns: plan.interval.as_nanos().max(1_000_000) as u64,
@@ -90,8 +89,7 @@ pub fn run(plan: &Plan) -> Result<Measured, BenchError> {
     let done = AtomicBool::new(false);
     let started_unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
     // The annotator connects before the clock starts: its connection must not steal time from the run-up.
-    let annotator =
-        plan.poll.map(|poll| Annotator::new(&plan.target, plan.pid, poll, &plan.at)).transpose()?;
+    let annotator = plan.poll.map(|poll| Annotator::new(&plan.target, plan.pid, poll, &plan.at)).transpose()?;
     let clock = Clock::new(Instant::now() + RUN_UP);
     let (outcomes, server) = thread::scope(|scope| {
         let watching = annotator.map(|annotator| scope.spawn(|| annotator.watch(clock, window, &done)));

@@ -165,11 +165,7 @@ fn head(kind: u8, n: u64, out: &mut Vec<u8>) {
 }
 
 fn draw_size(sizes: Sizes, rng: &mut Rng) -> usize {
-    if sizes.min == sizes.max {
-        sizes.min
-    } else {
-        sizes.min + rng.below((sizes.max - sizes.min + 1) as u64) as usize
-    }
+    if sizes.min == sizes.max { sizes.min } else { sizes.min + rng.below((sizes.max - sizes.min + 1) as u64) as usize }
 }
 
 /// Random letters and digits that values are cut from, so that making a value is a copy.

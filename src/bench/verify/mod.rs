@@ -324,12 +324,7 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn check_balances(
-        &self,
-        client: &mut Client,
-        moved: &[i64],
-        found: &mut Vec<Violation>,
-    ) -> Result<(), BenchError> {
+    fn check_balances(&self, client: &mut Client, moved: &[i64], found: &mut Vec<Violation>) -> Result<(), BenchError> {
         let mut sum = 0;
         for (index, moved) in moved.iter().enumerate() {
             let key = account(&self.prefix, index);
@@ -405,7 +400,9 @@ fn unexpected(command: &str, reply: &Value) -> BenchError {
 fn ensure_empty(dir: &Path) -> Result<(), BenchError> {
     match std::fs::read_dir(dir).map(|mut entries| entries.next().is_none()) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(BenchError::workload(format!("{} is not empty: the check starts from nothing", dir.display()))),
+        Ok(false) => {
+            Err(BenchError::workload(format!("{} is not empty: the check starts from nothing", dir.display())))
+        }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(BenchError::io(format!("cannot read {}", dir.display()), e)),
     }

@@ -174,7 +174,11 @@ impl Group {
                     self.keys.join(" and "),
                     first.map_or("nothing".into(), |seq| format!("write {seq}")),
                     expected[0],
-                    if expected.len() > 1 { format!("; possible: {}", expected[1..].join(", ")) } else { String::new() }
+                    if expected.len() > 1 {
+                        format!("; possible: {}", expected[1..].join(", "))
+                    } else {
+                        String::new()
+                    }
                 ),
             );
         };
