@@ -167,7 +167,8 @@ impl Watch {
                     until = until.min(moment);
                 }
             }
-            if let Some((when, _)) = self.annotator.at.last() {
+            // Without a connection, what is still to be sent never will be, and must not keep this thread awake.
+            if let Some((when, _)) = self.annotator.at.last().filter(|_| talking) {
                 until = until.min(when.as_nanos() as u64);
             }
             std::thread::sleep(Duration::from_nanos(until.saturating_sub(self.clock.now())));
