@@ -15,6 +15,7 @@ use super::keys::Law;
 use super::load;
 use super::run::{Measured, Plan, run};
 use super::schedule::Arrivals;
+use super::sweep::{Objective, Sweep};
 use super::template::Sizes;
 use super::units::{parse_count, parse_duration, parse_whole};
 use super::verify::{VerifyArgs, verify};
@@ -36,6 +37,8 @@ struct Cli {
 enum Command {
     /// Runs a workload and reports response times.
     Run(Box<RunArgs>),
+    /// Runs a workload at several rates, or searches the highest rate that holds a latency objective.
+    Sweep(Box<SweepArgs>),
     /// Checks durability: writes, kills the server again and again, and looks for losses.
     Verify(Box<VerifyArgs>),
     /// Runs a workload against several servers in interleaved rounds and compares them.
@@ -253,6 +256,35 @@ struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+struct SweepArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    workload: WorkloadArgs,
+    /// Rates to run, one after the other: 10k,20k,50k.
+    #[arg(long, value_delimiter = ',', value_parser = parse_count, value_name = "LIST", required_unless_present = "slo")]
+    rates: Vec<f64>,
+    /// Search the highest rate that holds this response time: 'p99.9<1ms'. Starts at --from, doubles until it is missed,
+    /// then halves the interval until it is within 5%.
+    #[arg(long, value_name = "OBJECTIVE", conflicts_with = "rates")]
+    slo: Option<Objective>,
+    /// Where the search begins.
+    #[arg(long, default_value = "1k", value_parser = parse_count, value_name = "RATE")]
+    from: f64,
+    /// Where the search ends at the latest.
+    #[arg(long, default_value = "1M", value_parser = parse_count, value_name = "RATE")]
+    to: f64,
+    /// The class whose rate is varied; the first one if not given. Others keep their pace.
+    #[arg(long, value_name = "NAME")]
+    vary: Option<String>,
+    #[command(flatten)]
+    measure: MeasureArgs,
+    /// Write every run as JSON.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct CompareArgs {
     /// A server, at least twice: NAME=ADDRESS, or NAME=COMMAND that starts it, with {port} and {dir} filled in (prefix it
     /// with taskset to pin it). The first is what the others are compared with.
@@ -293,6 +325,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => {
             verify(&args, &stop_on_interrupt()).map(|clean| if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Sweep(args) => sweep_command(&args),
         Command::Compare(args) => compare_command(&args),
     };
     outcome.unwrap_or_else(|error| {
@@ -319,6 +352,30 @@ fn run_command(args: &RunArgs) -> Result<ExitCode, BenchError> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(if measured.report.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INVALID) })
+}
+
+fn sweep_command(args: &SweepArgs) -> Result<ExitCode, BenchError> {
+    let classes = args.workload.classes()?;
+    let plan = args.measure.plan(args.target.target(), classes, args.workload.seed(), stop_on_interrupt());
+    let vary = match &args.vary {
+        None => 0,
+        Some(name) => plan
+            .classes
+            .iter()
+            .position(|class| class.name == *name)
+            .ok_or_else(|| BenchError::workload(format!("--vary: there is no class {name}")))?,
+    };
+    let mut sweep = Sweep::new(plan, vary, args.workload.arrivals, args.slo);
+    // The steps that were measured are shown and written also when a later one fails.
+    let outcome = match args.slo {
+        None => sweep.rates(&args.rates),
+        Some(_) => sweep.search(args.from, args.to),
+    };
+    print!("{}", sweep.table());
+    if let Some(path) = &args.json {
+        export::json(path, &sweep.reports())?;
+    }
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
 fn compare_command(args: &CompareArgs) -> Result<ExitCode, BenchError> {

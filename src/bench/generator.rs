@@ -175,12 +175,9 @@ impl Worker {
         let mut busy = 0.0;
         loop {
             let now = self.clock.now();
-            self.issuing &= now < self.limits.window.to && !self.limits.stop.load(Ordering::Relaxed);
             let next_due = if self.issuing { self.issue(now) } else { u64::MAX };
             self.flush()?;
-            if self.issuing && self.classes.iter().all(|c| c.left == 0 || c.alive == 0) {
-                self.issuing = false;
-            }
+            self.issuing &= self.goes_on(now, next_due);
             if !self.issuing && ended.is_none() {
                 ended = Some(now);
                 busy = (thread_cpu_ns() - cpu_start) as f64 / (now - wall_start).max(1) as f64;
@@ -190,7 +187,8 @@ impl Worker {
                 break;
             }
             let until = next_due.min(deadline).min(now + NAP_NS);
-            let until = if self.issuing { until.min(self.limits.window.to) } else { until };
+            let until =
+                if self.issuing && now < self.limits.window.to { until.min(self.limits.window.to) } else { until };
             let wait = until.saturating_sub(self.clock.now());
             let sleep = if wait < SPIN_NS { Duration::ZERO } else { Duration::from_nanos(wait) };
             self.ring.enter(sleep)?;
@@ -200,6 +198,15 @@ impl Worker {
             }
         }
         Ok(self.finish(busy, ended.unwrap_or(0)))
+    }
+
+    /// Whether there is more to issue. What was due in the window is sent even if the generator comes to it only later:
+    /// to leave it out would be to leave out the requests that waited longest.
+    fn goes_on(&self, now: u64, next_due: u64) -> bool {
+        let Limits { window, drain_ns, .. } = self.limits;
+        let time_left = now < window.to || (next_due < window.to && now < window.to + drain_ns);
+        let work_left = self.classes.iter().any(|c| c.left > 0 && c.alive > 0);
+        time_left && work_left && !self.limits.stop.load(Ordering::Relaxed)
     }
 
     /// A closed loop's first requests.
@@ -308,7 +315,11 @@ impl Worker {
                             if replies > 0 {
                                 answered(class, replies, now);
                             }
-                            if class.schedule.is_none() && self.issuing && !link.conn.dead {
+                            if class.schedule.is_none()
+                                && self.issuing
+                                && now < self.limits.window.to
+                                && !link.conn.dead
+                            {
                                 let next = class.left.min(replies as u64);
                                 class.left -= next;
                                 (0..next).for_each(|_| link.conn.issue(now, now, &mut class.recorder));
@@ -347,6 +358,16 @@ impl Worker {
         let now = self.clock.now();
         for link in &mut self.conns {
             link.conn.abandon(now, "no reply in time", &mut self.classes[link.class].recorder);
+        }
+        for class in &mut self.classes {
+            let Some(schedule) = &mut class.schedule else { continue };
+            // Due, and never sent: a generator too slow for the rate, or stopped with requests in arrears.
+            while class.left > 0 && schedule.next_ns() < ended.min(self.limits.window.to) {
+                class.recorder.sent(schedule.next_ns(), now, true);
+                class.recorder.lost(schedule.next_ns(), now, now, "not sent in time by the generator");
+                class.left -= 1;
+                schedule.advance();
+            }
         }
         let records = self.classes.into_iter().map(|c| (c.class, c.recorder)).collect();
         Outcome { records, busy, lost: self.lost, ended }

@@ -155,9 +155,14 @@ impl Keys {
         match (self.law, &self.zipf) {
             (Law::Zipf { .. }, Some(zipf)) => scatter(zipf.rank(rng) - 1, self.count),
             (Law::Latest { .. }, Some(zipf)) => {
-                // Others add keys at the same pace, so the newest key is about this far up.
-                let newest = self.count + self.added * self.stride;
-                newest - zipf.rank(rng)
+                // Only keys that exist: what this connection added, newest first, then the loaded ones from the top.
+                // What others added meanwhile it cannot know without making the stream depend on timing.
+                let rank = zipf.rank(rng);
+                if rank <= self.added {
+                    self.count + self.stripe + (self.added - rank) * self.stride
+                } else {
+                    self.count - (rank - self.added)
+                }
             }
             (Law::Sequential, _) => {
                 let key = self.turn % self.count;
@@ -277,6 +282,23 @@ mod tests {
             .collect();
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>(), "connections together touch every key once");
+    }
+
+    #[test]
+    fn latest_never_asks_for_a_key_that_was_not_added() {
+        let mut rng = Rng::new(5, &[]);
+        let mut keys = Keys::new("latest".parse().unwrap(), 100, 3, 7);
+        let mut known: std::collections::HashSet<u64> = (0..100).collect();
+        let mut newest = 0;
+        for i in 0..5000 {
+            if i % 20 == 0 {
+                newest = keys.add();
+                known.insert(newest);
+            }
+            assert!(known.contains(&keys.draw(&mut rng)));
+        }
+        let hits = (0..1000).filter(|_| keys.draw(&mut rng) == newest).count();
+        assert!(hits > 100, "the newest key is the most popular: {hits} of 1000");
     }
 
     #[test]

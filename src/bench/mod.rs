@@ -33,6 +33,7 @@ pub mod schedule;
 mod selftest;
 pub mod server;
 pub mod stats;
+pub mod sweep;
 pub mod template;
 pub mod units;
 pub mod verify;

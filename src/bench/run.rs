@@ -72,6 +72,11 @@ const RUN_UP: Duration = Duration::from_millis(20);
 
 /// Runs `plan`. A server that dies on the way is no error here: what was measured comes back, with [`Measured::lost`].
 pub fn run(plan: &Plan) -> Result<Measured, BenchError> {
+    run_from(plan, || Instant::now() + RUN_UP)
+}
+
+/// Runs `plan` on a clock that reads 0 at the moment `start` gives, which is asked when everything is connected.
+pub(super) fn run_from(plan: &Plan, start: impl FnOnce() -> Instant) -> Result<Measured, BenchError> {
     let threads = plan.threads.max(1);
     let pool = Arc::new(Pool::new(plan.seed));
     let shared: Vec<Arc<Shared>> = plan.classes.iter().map(|_| Arc::default()).collect();
@@ -90,7 +95,7 @@ pub fn run(plan: &Plan) -> Result<Measured, BenchError> {
     let started_unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
     // The annotator connects before the clock starts: its connection must not steal time from the run-up.
     let annotator = plan.poll.map(|poll| Annotator::new(&plan.target, plan.pid, poll, &plan.at)).transpose()?;
-    let clock = Clock::new(Instant::now() + RUN_UP);
+    let clock = Clock::new(start());
     let (outcomes, server) = thread::scope(|scope| {
         let watching = annotator.map(|annotator| scope.spawn(|| annotator.watch(clock, window, &done)));
         let workers: Vec<_> = parts

@@ -6,11 +6,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::client::{Address, Target};
 use super::error::BenchError;
-use super::run::{Measured, Plan, run};
+use super::run::{Measured, Plan, run, run_from};
 use super::workload::tests::defaults;
 
 /// What the responder does beside answering +PONG to every request of 14 bytes (a PING).
@@ -166,6 +166,26 @@ fn a_mute_server_is_reported_as_slow_not_as_absent() {
     let class = &measured.report.classes[0];
     assert_eq!((class.requests, class.unanswered, class.response.count), (100, 100, 100));
     assert!(slower_than(&measured, Duration::from_millis(50)) >= 99);
+}
+
+#[test]
+fn a_late_generator_leaves_no_due_request_out() {
+    // The clock began 10 s ago: the whole window of 100 ms is over before the first request can leave.
+    let begun = || Instant::now() - Duration::from_secs(10);
+    let server = responder(Behaviour::default());
+    let measured = run_from(&plan(server.port, "c:rate=1000,conns=2:PING", 100), begun).unwrap();
+    let class = &measured.report.classes[0];
+    assert_eq!((class.requests, class.response.count, class.unanswered), (100, 100, 0));
+    assert!(slower_than(&measured, Duration::from_secs(9)) == 100);
+    // With no time left to catch up nothing is sent, and all of it is accounted for.
+    let server = responder(Behaviour::default());
+    let mut hopeless = plan(server.port, "c:rate=1000,conns=2:PING", 100);
+    (hopeless.drain, hopeless.late_limit) = (Duration::ZERO, Duration::from_millis(1));
+    let measured = run_from(&hopeless, begun).unwrap();
+    let class = &measured.report.classes[0];
+    assert_eq!((class.requests, class.response.count), (100, 100));
+    assert!(class.errors["not sent in time by the generator"] >= 1);
+    assert!(!measured.report.invalid.is_empty());
 }
 
 #[test]

@@ -173,8 +173,22 @@ impl<'a> Check<'a> {
                 break;
             }
         }
-        if self.violations.is_empty() && self.args.attach.is_none() {
-            self.stop_cleanly()?;
+        match (self.violations.is_empty(), self.args.attach.is_some()) {
+            (true, false) => self.stop_cleanly(),
+            (true, true) => self.remove_keys(),
+            // What is wrong stays to be looked at.
+            (false, _) => Ok(()),
+        }
+    }
+
+    /// A server that is not ours gets its keyspace back as it was.
+    fn remove_keys(&self) -> Result<(), BenchError> {
+        let mut client = Client::connect(&self.target)?;
+        for key in self.writers.iter().flat_map(|w| w.keys()) {
+            client.call(&["DEL", key])?;
+        }
+        for index in 0..ACCOUNTS {
+            client.call(&["DEL", &account(&self.prefix, index)])?;
         }
         Ok(())
     }
