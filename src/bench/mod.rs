@@ -3,7 +3,8 @@
 //! In the order a request goes: [`workload`] says who sends what, [`keys`] and [`template`] make it, [`schedule`] says
 //! when, [`generator`] sends it over a [`conn`] and waits in its [`ring`], [`reply`] counts the answer, [`record`] keeps
 //! the times, [`run`] puts threads together, [`report`] and [`export`] show the figures. Beside it, [`annotate`] watches
-//! the server, [`verify`] kills it and looks for losses, [`compare`] runs several in turns.
+//! the server, [`verify`] kills it and looks for losses, [`sweep`] varies the rate,
+//! [`compare`] runs several servers in turns.
 //!
 //! Two times are measured for each request. **Response time** runs from the moment the request was meant to leave,
 //! **service time** from the moment it left. In an open loop requests leave on schedule whatever the server does, so a
