@@ -26,7 +26,8 @@ impl Object {
     /// Bytes held on the heap beyond the `Object` itself.
     ///
     /// Called before and after every change ([`crate::keyspace::Db::object_mut`]): takes constant time in the variants
-    /// that can grow large.
+    /// that can grow large, and depends on nothing that changes behind a shared borrow, or the keyspace's count of bytes
+    /// would go astray.
     pub fn memory(&self) -> usize {
         match self {
             Object::List(items) => {
