@@ -5,7 +5,7 @@
 //! so that no command pauses, and both can be walked in bounded chunks.
 
 pub mod hash;
-//pub mod list;
+pub mod list;
 pub mod set;
 pub mod table;
 
@@ -13,7 +13,7 @@ mod alloc;
 mod seed;
 
 pub use hash::Hash;
-//pub use list::List;
+pub use list::List;
 pub use set::Set;
 
 use crate::listpack::Listpack;

@@ -10,6 +10,7 @@ pub use iter::Iter;
 pub use record::Field;
 pub use timed::TimedListpack;
 
+use super::alloc::size_class;
 use super::table::{Table, position};
 use crate::listpack::{Element, Listpack};
 
@@ -142,9 +143,9 @@ impl Hash {
     /// Heap bytes. Constant time.
     pub fn memory(&self) -> usize {
         match &self.repr {
-            Repr::Listpack(list) => list.allocated_bytes(),
-            Repr::Timed(list) => list.listpack().allocated_bytes(),
-            Repr::Table(table) => size_of::<Table<Field>>() + table.memory(),
+            Repr::Listpack(list) => size_class(list.allocated_bytes()),
+            Repr::Timed(list) => size_class(list.listpack().allocated_bytes()),
+            Repr::Table(table) => size_class(size_of::<Table<Field>>()) + table.memory(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 pub use record::Member;
 
+use super::alloc::size_class;
 use super::table::{Iter as TableIter, POSITION_BITS, Table, position};
 use crate::intset::Intset;
 use crate::listpack::{self, Element, Listpack, parse_i64};
@@ -127,9 +128,9 @@ impl Set {
     /// Heap bytes. Constant time.
     pub fn memory(&self) -> usize {
         match &self.repr {
-            Repr::Intset(set) => set.allocated_bytes(),
-            Repr::Listpack(list) => list.allocated_bytes(),
-            Repr::Table(table) => size_of::<Table<Member>>() + table.memory(),
+            Repr::Intset(set) => size_class(set.allocated_bytes()),
+            Repr::Listpack(list) => size_class(list.allocated_bytes()),
+            Repr::Table(table) => size_class(size_of::<Table<Member>>()) + table.memory(),
         }
     }
 
