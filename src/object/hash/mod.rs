@@ -62,10 +62,12 @@ pub struct Entry<'a> {
 }
 
 /// A map from byte strings to byte strings.
+#[derive(Clone)]
 pub struct Hash {
     repr: Repr,
 }
 
+#[derive(Clone)]
 enum Repr {
     Listpack(Listpack),
     Timed(TimedListpack),
@@ -118,7 +120,7 @@ impl Hash {
     /// Converts ahead, as HSET does when `expected` fields come in one command.
     pub fn expect(&mut self, expected: usize, thresholds: &Thresholds) {
         if expected > thresholds.listpack_entries_max {
-            self.to_table();
+            self.become_table();
         }
     }
 
@@ -221,7 +223,7 @@ impl Hash {
                 at.is_some()
             }
             _ => {
-                let table = self.to_table();
+                let table = self.become_table();
                 let kept_ms = match on_update {
                     OnUpdate::KeepExpire => table.get(field).and_then(|record| record::read(record).2),
                     OnUpdate::ClearExpire => None,
@@ -304,7 +306,7 @@ impl Hash {
         }
     }
 
-    fn to_table(&mut self) -> &mut Table<Field> {
+    fn become_table(&mut self) -> &mut Table<Field> {
         if !matches!(self.repr, Repr::Table(_)) {
             let mut table = Box::<Table<Field>>::default();
             for entry in self.iter() {
@@ -318,6 +320,15 @@ impl Hash {
             Repr::Table(table) => table,
             _ => unreachable!("it has just been made a table"),
         }
+    }
+}
+
+impl PartialEq for Hash {
+    /// The same fields with the same values and expiry times, in whatever encoding.
+    fn eq(&self, other: &Self) -> bool {
+        let same =
+            |entry: Entry<'_>| entry.field.with_bytes(|field| other.get(field) == Some((entry.value, entry.expire_ms)));
+        self.len() == other.len() && self.iter().all(same)
     }
 }
 

@@ -24,10 +24,12 @@ pub enum End {
 
 /// A sequence of byte strings. Pushing and popping at both ends and finding an index take time independent of the length
 /// in practice (a tree of a few levels).
+#[derive(Clone)]
 pub struct List {
     repr: Repr,
 }
 
+#[derive(Clone)]
 enum Repr {
     Listpack(Listpack),
     Quicklist(Box<Quicklist>),
@@ -40,6 +42,14 @@ struct Quicklist {
     bytes: usize,
     /// What [`List::free_some`] has yet to free.
     garbage: Tree,
+}
+
+impl Clone for Quicklist {
+    fn clone(&self) -> Self {
+        let tree = self.tree.clone();
+        // The copy's blocks are as large as their contents.
+        Quicklist { len: self.len, bytes: tree.memory(), tree, garbage: Tree::new() }
+    }
 }
 
 impl Quicklist {
@@ -96,7 +106,7 @@ impl List {
     /// end.
     pub fn push_node(&mut self, list: Listpack, thresholds: &Thresholds) {
         let thresholds = *thresholds;
-        let quicklist = self.to_quicklist(thresholds);
+        let quicklist = self.become_quicklist(thresholds);
         if list.is_empty() {
             return;
         }
@@ -115,12 +125,12 @@ impl List {
 
     /// Adds one long element of a list that is being loaded.
     pub fn push_plain_node(&mut self, value: &[u8], thresholds: &Thresholds) {
-        self.to_quicklist(*thresholds).push(End::Back, value, *thresholds);
+        self.become_quicklist(*thresholds).push(End::Back, value, *thresholds);
     }
 
     /// Chooses the encoding of a list that has been loaded node by node: a listpack if it is but one that fits.
     pub fn finish_loading(&mut self, thresholds: &Thresholds) {
-        self.to_listpack_if(|bytes, len| !thresholds.exceeded(bytes, len));
+        self.become_listpack_if(|bytes, len| !thresholds.exceeded(bytes, len));
     }
 
     /// The name that OBJECT ENCODING gives.
@@ -386,17 +396,17 @@ impl List {
         if let Repr::Listpack(list) = &self.repr
             && thresholds.exceeded(list.as_bytes().len() + bytes, list.len() + count)
         {
-            self.to_quicklist(*thresholds);
+            self.become_quicklist(*thresholds);
         }
     }
 
     /// Makes a listpack again of a quicklist that has one node left, half full at most.
     #[inline]
     fn convert_if_small(&mut self, thresholds: &Thresholds) {
-        self.to_listpack_if(|bytes, len| thresholds.small_again(bytes, len));
+        self.become_listpack_if(|bytes, len| thresholds.small_again(bytes, len));
     }
 
-    fn to_listpack_if(&mut self, suits: impl FnOnce(usize, usize) -> bool) {
+    fn become_listpack_if(&mut self, suits: impl FnOnce(usize, usize) -> bool) {
         let Repr::Quicklist(list) = &mut self.repr else { return };
         if list.len == 0 && list.garbage.is_empty() {
             *self = Self::new();
@@ -411,7 +421,7 @@ impl List {
         }
     }
 
-    fn to_quicklist(&mut self, thresholds: Thresholds) -> &mut Quicklist {
+    fn become_quicklist(&mut self, thresholds: Thresholds) -> &mut Quicklist {
         if let Repr::Listpack(list) = &mut self.repr {
             let list = std::mem::take(list);
             self.repr = Repr::Quicklist(Box::new(Quicklist::new()));
@@ -425,6 +435,13 @@ impl List {
 }
 
 static EMPTY: Tree = Tree::new();
+
+impl PartialEq for List {
+    /// The same elements in the same order, in whatever encoding.
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
 
 impl std::fmt::Debug for List {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

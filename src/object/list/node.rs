@@ -5,6 +5,7 @@ use crate::listpack::{Element, Listpack, parse_i64};
 use crate::object::alloc::{reserve, size_class};
 
 /// A node: never empty.
+#[derive(Clone)]
 pub(super) struct Node {
     /// Elements; kept here so that finding an index touches no listpack on the way.
     len: u32,
@@ -12,6 +13,7 @@ pub(super) struct Node {
 }
 
 /// What a node holds.
+#[derive(Clone)]
 pub(super) enum Body {
     /// Several elements.
     Packed(Listpack),
@@ -286,13 +288,7 @@ pub(super) fn delete_equal(
                 });
             });
         }
-        next = if from_back {
-            at
-        } else if gone {
-            at
-        } else {
-            at + 1
-        };
+        next = if from_back || gone { at } else { at + 1 };
     }
     if deleted > 0 {
         for at in (0..nodes.len()).rev() {

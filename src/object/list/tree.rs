@@ -10,11 +10,13 @@ use crate::object::list::Thresholds;
 /// Most nodes of a leaf, and most children of an inner level.
 const WIDTH_MAX: usize = 64;
 
+#[derive(Clone)]
 pub(super) enum Tree {
     Leaf(Vec<Node>),
     Inner(Vec<Child>),
 }
 
+#[derive(Clone)]
 pub(super) struct Child {
     /// Elements below.
     pub len: usize,
@@ -58,7 +60,7 @@ impl Tree {
     }
 
     /// Heap bytes of everything below.
-    fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         self.level_memory()
             + match self {
                 Tree::Leaf(nodes) => nodes.iter().map(Node::memory).sum::<usize>(),

@@ -29,10 +29,12 @@ impl Default for Thresholds {
 }
 
 /// A set of byte strings.
+#[derive(Clone)]
 pub struct Set {
     repr: Repr,
 }
 
+#[derive(Clone)]
 enum Repr {
     Intset(Intset),
     Listpack(Listpack),
@@ -103,7 +105,7 @@ impl Set {
             Repr::Table(_) => return,
         };
         if expected > entries_max {
-            self.to_table();
+            self.become_table();
         }
     }
 
@@ -200,7 +202,7 @@ impl Set {
             }
             Repr::Table(table) => return record::insert(table, member),
         }
-        record::insert(self.to_table(), member)
+        record::insert(self.become_table(), member)
     }
 
     /// Removes `member`; says whether it was there.
@@ -279,11 +281,11 @@ impl Set {
     fn convert_long_intset(&mut self, thresholds: &Thresholds) {
         // Redis never lets an intset have more than 2^30 integers.
         if self.len() > thresholds.intset_entries_max.min(1 << 30) {
-            self.to_table();
+            self.become_table();
         }
     }
 
-    fn to_table(&mut self) -> &mut Table<Member> {
+    fn become_table(&mut self) -> &mut Table<Member> {
         if !matches!(self.repr, Repr::Table(_)) {
             let mut table = Box::<Table<Member>>::default();
             for member in self.iter() {
@@ -295,6 +297,13 @@ impl Set {
             Repr::Table(table) => table,
             _ => unreachable!("it has just been made a table"),
         }
+    }
+}
+
+impl PartialEq for Set {
+    /// The same members, in whatever encoding.
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().all(|member| member.with_bytes(|bytes| other.contains(bytes)))
     }
 }
 

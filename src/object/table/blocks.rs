@@ -6,7 +6,7 @@ use crate::object::alloc::{held, release, reserve};
 const BLOCK: usize = 64;
 
 /// Segments by number, dense: removing one gives its number to the last.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Blocks {
     blocks: Vec<Vec<Segment>>,
     len: usize,

@@ -81,6 +81,22 @@ impl<S: Shape> Default for Table<S> {
     }
 }
 
+impl<S: Shape> Clone for Table<S> {
+    fn clone(&self) -> Self {
+        let segments = self.segments.clone();
+        // The copy's blocks are as large as their contents.
+        let segment_bytes = (0..segments.len()).map(|number| segments[number].memory()).sum();
+        Table {
+            directory: self.directory.clone(),
+            timers: self.timers.clone(),
+            segments,
+            segment_bytes,
+            shape: PhantomData,
+            ..*self
+        }
+    }
+}
+
 impl<S: Shape> Table<S> {
     /// An empty table: nothing allocated.
     pub fn new() -> Self {
@@ -311,6 +327,7 @@ impl<S: Shape> Table<S> {
                 self.note_time(upper);
             }
             self.note_time(lower);
+            self.timers.shrink(last);
         }
         lower
     }

@@ -40,6 +40,7 @@ pub const NEVER: u64 = u64::MAX;
 #[derive(Debug)]
 pub(super) struct Full;
 
+#[derive(Clone)]
 pub(super) struct Segment {
     slots: Vec<u32>,
     data: Vec<u8>,

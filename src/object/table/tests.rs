@@ -210,6 +210,12 @@ fn memory_is_what_the_allocator_says_and_comes_back() {
     let held = thread_bytes() - before;
     let told = table.memory() as i64;
     assert!((held - told).abs() * 100 < held, "allocator {held}, own account {told}");
+    let copied_from = thread_bytes();
+    let copy = table.clone();
+    assert!(((thread_bytes() - copied_from) - copy.memory() as i64).abs() * 100 < held);
+    assert!(copy.iter().eq(table.iter()));
+    copy.check();
+    drop(copy);
     for n in 0..299_000u32 {
         table.remove(&n.to_le_bytes(), |_| ());
     }

@@ -3,7 +3,7 @@
 use super::segment::NEVER;
 
 /// For each segment its next expiry time, and over them a binary tree of minima. Empty until the first time is set.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Timers {
     /// `tree[1]` is the root, `tree[n]` the smaller of its children `2n` and `2n + 1`; the second half are the leaves.
     tree: Vec<u64>,
@@ -22,9 +22,12 @@ impl Timers {
             if expire_ms == NEVER {
                 return;
             }
-            self.grow(index + 1);
+            self.rebuild(index + 1);
         }
         let mut node = self.leaves() + index;
+        if self.tree[node] == expire_ms {
+            return;
+        }
         self.tree[node] = expire_ms;
         while node > 1 {
             node /= 2;
@@ -67,11 +70,18 @@ impl Timers {
         self.tree = Vec::new();
     }
 
-    fn grow(&mut self, segments: usize) {
+    /// Gives memory back when there are far fewer segments than leaves. Those from number `segments` on have no time.
+    pub fn shrink(&mut self, segments: usize) {
+        if self.leaves() > 8 * segments {
+            self.rebuild(2 * segments);
+        }
+    }
+
+    fn rebuild(&mut self, segments: usize) {
         let leaves = segments.next_power_of_two().max(2);
         let mut tree = vec![NEVER; 2 * leaves];
-        let old = self.leaves();
-        tree[leaves..leaves + old].copy_from_slice(&self.tree[old..]);
+        let kept = self.leaves().min(leaves);
+        tree[leaves..leaves + kept].copy_from_slice(&self.tree[self.leaves()..][..kept]);
         for node in (1..leaves).rev() {
             tree[node] = tree[2 * node].min(tree[2 * node + 1]);
         }
