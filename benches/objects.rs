@@ -1,6 +1,7 @@
 //! Cost of the commonest operations on large collections: hash and set of a million elements, list of a million.
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use basalt::object::hash::{self, OnUpdate};
 use basalt::object::list::{self, End};
@@ -55,7 +56,28 @@ fn hashes(criterion: &mut Criterion) {
     });
 }
 
+/// Times every single insert while a set grows and reports the slowest: no bound is asserted.
+fn longest_pause() {
+    let thresholds = set::Thresholds::default();
+    let mut set = Set::for_member(b"x", 1_000, &thresholds);
+    let mut slowest = vec![Duration::ZERO; 5];
+    let start = Instant::now();
+    let mut last = start;
+    for number in 0..4 * COUNT {
+        set.insert(&name(number), &thresholds);
+        let now = Instant::now();
+        let pause = now - last;
+        last = now;
+        if pause > slowest[4] {
+            slowest[4] = pause;
+            slowest.sort_unstable_by(|a, b| b.cmp(a));
+        }
+    }
+    println!("set growing to 4M: {:?} per insert, slowest {slowest:?}", start.elapsed() / (4 * COUNT as u32));
+}
+
 fn sets(criterion: &mut Criterion) {
+    longest_pause();
     let thresholds = set::Thresholds::default();
     let mut set = Set::for_member(b"x", 1_000, &thresholds);
     let mut next = 0;
@@ -101,7 +123,7 @@ fn lists(criterion: &mut Criterion) {
 
 criterion_group! {
     name = objects;
-    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_secs(1)).warm_up_time(std::time::Duration::from_millis(300));
+    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(1)).warm_up_time(Duration::from_millis(300));
     targets = hashes, sets, lists
 }
 criterion_main!(objects);

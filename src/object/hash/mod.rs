@@ -50,6 +50,13 @@ pub enum OnUpdate {
     KeepExpire,
 }
 
+/// What becomes of a field's expiry time.
+#[derive(Clone, Copy)]
+enum Expire {
+    Keep,
+    Exactly(Option<u64>),
+}
+
 /// A field with what belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
@@ -198,6 +205,24 @@ impl Hash {
 
     /// Sets `field` to `value`, converting the hash where the thresholds say so.
     pub fn set(&mut self, field: &[u8], value: &[u8], on_update: OnUpdate, thresholds: &Thresholds) -> SetOutcome {
+        let expire = match on_update {
+            OnUpdate::ClearExpire => Expire::Exactly(None),
+            OnUpdate::KeepExpire => Expire::Keep,
+        };
+        self.store(field, value, expire, thresholds)
+    }
+
+    /// Sets `field` to `value` with an expiry time in unix ms, from 1 to [`EXPIRE_MS_MAX`]: [`Hash::set`] and
+    /// [`Hash::set_expire`] in one, as loading needs it.
+    pub fn set_expiring(&mut self, field: &[u8], value: &[u8], expire_ms: u64, thresholds: &Thresholds) -> SetOutcome {
+        assert!((1..=EXPIRE_MS_MAX).contains(&expire_ms), "callers check the range");
+        if let Repr::Listpack(list) = &self.repr {
+            self.repr = Repr::Timed(TimedListpack::from_pairs(list));
+        }
+        self.store(field, value, Expire::Exactly(Some(expire_ms)), thresholds)
+    }
+
+    fn store(&mut self, field: &[u8], value: &[u8], expire: Expire, thresholds: &Thresholds) -> SetOutcome {
         let long = field.len().max(value.len()) > thresholds.listpack_value_bytes_max;
         let added = field.len() + value.len();
         let updated = match &mut self.repr {
@@ -215,20 +240,20 @@ impl Hash {
             },
             Repr::Timed(list) if !long && list.fits(added) => {
                 let at = list.find(field);
-                let kept_ms = match (at, on_update) {
-                    (Some(at), OnUpdate::KeepExpire) => list.triple(at).2,
-                    _ => None,
+                let expire_ms = match expire {
+                    Expire::Keep => at.and_then(|at| list.triple(at).2),
+                    Expire::Exactly(expire_ms) => expire_ms,
                 };
-                list.set(at, field, value, kept_ms);
+                list.set(at, field, value, expire_ms);
                 at.is_some()
             }
             _ => {
                 let table = self.become_table();
-                let kept_ms = match on_update {
-                    OnUpdate::KeepExpire => table.get(field).and_then(|record| record::read(record).2),
-                    OnUpdate::ClearExpire => None,
+                let expire_ms = match expire {
+                    Expire::Keep => table.get(field).and_then(|record| record::read(record).2),
+                    Expire::Exactly(expire_ms) => expire_ms,
                 };
-                record::write(table, field, value, kept_ms)
+                record::write(table, field, value, expire_ms)
             }
         };
         if updated {

@@ -96,7 +96,13 @@ fn random_changes_agree_with_a_map() {
         let mut model: BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)> = BTreeMap::new();
         for step in 0..rng.random_range(0..3_000) {
             let field = rng.random_range(0..range).to_string().into_bytes();
-            match rng.random_range(0..10) {
+            match rng.random_range(0..11) {
+                10 if round % 4 > 1 => {
+                    let expire_ms = rng.random_range(1..10_000);
+                    let outcome = hash.set_expiring(&field, b"v", expire_ms, &thresholds);
+                    let old = model.insert(field.clone(), (b"v".to_vec(), Some(expire_ms)));
+                    assert_eq!(outcome == SetOutcome::Updated, old.is_some());
+                }
                 0..5 => {
                     let value = vec![b'0' + (step % 10) as u8; rng.random_range(0..long)];
                     let keep = rng.random();

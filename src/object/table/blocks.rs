@@ -1,7 +1,7 @@
 //! A vector of segments that never moves more than a block of them when it grows.
 
 use super::segment::Segment;
-use crate::object::alloc::{held, release, reserve};
+use crate::object::alloc::{held, release, reserve, size_class};
 
 const BLOCK: usize = 64;
 
@@ -51,7 +51,7 @@ impl Blocks {
     /// Heap bytes, without what the segments hold.
     pub fn memory(&self) -> usize {
         let Some(last) = self.blocks.last() else { return 0 };
-        held(&self.blocks) + (self.blocks.len() - 1) * BLOCK * size_of::<Segment>() + held(last)
+        held(&self.blocks) + (self.blocks.len() - 1) * size_class(BLOCK * size_of::<Segment>()) + held(last)
     }
 }
 
