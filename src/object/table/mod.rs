@@ -139,10 +139,17 @@ impl<S: Shape> Table<S> {
         self.directory.get(place).map(|&segment| segment as usize)
     }
 
+    /// The segment and slot of `key`, or else those before which it would go; `None` in a table without segments.
+    #[inline]
+    fn spot(&self, hash: u64, key: &[u8]) -> Option<(usize, Result<usize, usize>)> {
+        let segment = self.segment_of(hash)?;
+        Some((segment, self.segments[segment].find::<S>(hash, key)))
+    }
+
     #[inline]
     fn find(&self, hash: u64, key: &[u8]) -> Option<(usize, usize)> {
-        let segment = self.segment_of(hash)?;
-        Some((segment, self.segments[segment].find::<S>(hash, key)?))
+        let (segment, index) = self.spot(hash, key)?;
+        Some((segment, index.ok()?))
     }
 
     /// The record with this key.
@@ -155,19 +162,21 @@ impl<S: Shape> Table<S> {
     /// Adds the record that `parts` are the bytes of, unless its key is there; says whether it was added.
     pub fn insert(&mut self, key: &[u8], parts: &[&[u8]]) -> bool {
         let hash = hash_element(key);
-        if self.find(hash, key).is_some() {
-            return false;
+        let spot = self.spot(hash, key);
+        let new = spot.is_none_or(|(_, index)| index.is_err());
+        if new {
+            self.insert_at(hash, key, spot, parts);
         }
-        self.insert_hashed(hash, parts);
-        true
+        new
     }
 
     /// Adds the record that `parts` are the bytes of, or puts it in the place of the one with its key. Says whether
     /// there was one.
     pub fn upsert(&mut self, key: &[u8], parts: &[&[u8]]) -> bool {
         let hash = hash_element(key);
-        let Some((mut segment, mut index)) = self.find(hash, key) else {
-            self.insert_hashed(hash, parts);
+        let spot = self.spot(hash, key);
+        let Some((mut segment, Ok(mut index))) = spot else {
+            self.insert_at(hash, key, spot, parts);
             return false;
         };
         while let Err(Full) = self.change(segment, |segment| segment.replace::<S>(index, parts)) {
@@ -178,20 +187,23 @@ impl<S: Shape> Table<S> {
         true
     }
 
-    fn insert_hashed(&mut self, hash: u64, parts: &[&[u8]]) {
-        if self.directory.is_empty() {
+    /// Inserts at a spot that [`Table::spot`] found free.
+    fn insert_at(&mut self, hash: u64, key: &[u8], spot: Option<(usize, Result<usize, usize>)>, parts: &[&[u8]]) {
+        if spot.is_none() {
             self.start();
         }
+        let (mut segment, mut index) = spot.unwrap_or((0, Err(0)));
         loop {
-            let segment = self.segment_of(hash).expect("a started table has a segment for every hash");
-            if self.change(segment, |segment| segment.insert::<S>(hash, parts)).is_ok() {
-                self.len += 1;
-                self.longest = self.longest.max(self.segments[segment].len());
-                self.note_time(segment);
-                return;
+            let at = index.expect_err("the caller has seen that the key is not there");
+            if self.change(segment, |segment| segment.insert::<S>(hash, at, parts)).is_ok() {
+                break;
             }
             self.split(segment);
+            (segment, index) = self.spot(hash, key).expect("a table that has split has segments");
         }
+        self.len += 1;
+        self.longest = self.longest.max(self.segments[segment].len());
+        self.note_time(segment);
     }
 
     /// Removes the record with this key; gives what `take` makes of it.

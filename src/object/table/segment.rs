@@ -114,18 +114,18 @@ impl Segment {
         at
     }
 
-    /// Index of the slot that holds `key`.
+    /// Index of the slot that holds `key`, or else of the one before which its slot would go.
     #[inline]
-    pub fn find<S: Shape>(&self, hash: u64, key: &[u8]) -> Option<usize> {
+    pub fn find<S: Shape>(&self, hash: u64, key: &[u8]) -> Result<usize, usize> {
         let tag = tag_of(hash, self.depth);
         let mut at = self.lower_bound(tag);
         while at < self.slots.len() && self.tag(at) == tag {
             if S::key(self.tail(at)) == key {
-                return Some(at);
+                return Ok(at);
             }
             at += 1;
         }
-        None
+        Err(at)
     }
 
     /// The record, and whatever follows it in memory.
@@ -141,14 +141,13 @@ impl Segment {
         &tail[..S::record_len(tail)]
     }
 
-    /// Adds a record that is not there yet, given in parts.
-    pub fn insert<S: Shape>(&mut self, hash: u64, parts: &[&[u8]]) -> Result<(), Full> {
+    /// Adds a record that is not there yet, given in parts, before slot `at`, which [`Segment::find`] gave.
+    pub fn insert<S: Shape>(&mut self, hash: u64, at: usize, parts: &[&[u8]]) -> Result<(), Full> {
         if self.slots.len() >= ENTRIES_MAX && self.depth < DEPTH_MAX {
             return Err(Full);
         }
         let place = self.place::<S>(parts)?;
         let tag = tag_of(hash, self.depth);
-        let at = self.lower_bound(tag);
         reserve(&mut self.slots, 1);
         self.slots.insert(at, u32::from(tag) << 16 | place);
         if S::TIMED {
