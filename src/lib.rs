@@ -6,6 +6,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 pub mod intset;
 pub mod listpack;
 pub mod net;
+pub mod object;
 pub mod resp;
 pub mod ring;
 pub mod shard;

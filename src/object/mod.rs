@@ -1,0 +1,3 @@
+//! The collection types and the algorithms over plain strings: what a key can hold, without any command.
+
+pub mod zset;
