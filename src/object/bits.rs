@@ -15,7 +15,11 @@ pub fn set_bit(bytes: &mut [u8], offset: u64, bit: bool) -> bool {
     let byte = &mut bytes[(offset / 8) as usize];
     let mask = 1 << (7 - offset % 8);
     let was = *byte & mask != 0;
-    if bit { *byte |= mask } else { *byte &= !mask }
+    if bit {
+        *byte |= mask
+    } else {
+        *byte &= !mask
+    }
     was
 }
 
@@ -169,11 +173,7 @@ impl FieldType {
     }
 
     fn limits(self) -> (i128, i128) {
-        if self.signed {
-            (-(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1)
-        } else {
-            (0, (1 << self.bits) - 1)
-        }
+        if self.signed { (-(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1) } else { (0, (1 << self.bits) - 1) }
     }
 
     /// Reads the field at a bit offset; what lies beyond the end is 0.
@@ -243,8 +243,7 @@ mod tests {
 
     fn bytes(rng: &mut StdRng, max: usize) -> Vec<u8> {
         let fill = [Some(0), Some(0xFF), None][rng.random_range(0..3)];
-        let mut bytes: Vec<u8> =
-            (0..rng.random_range(0..=max)).map(|_| fill.unwrap_or_else(|| rng.random())).collect();
+        let mut bytes: Vec<u8> = (0..rng.random_range(0..=max)).map(|_| fill.unwrap_or_else(|| rng.random())).collect();
         if !bytes.is_empty() && rng.random_bool(0.7) {
             let at = rng.random_range(0..bytes.len());
             bytes[at] ^= 1 << rng.random_range(0..8);

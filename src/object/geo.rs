@@ -392,7 +392,9 @@ mod tests {
 
     #[test]
     fn distances_have_four_digits() {
-        for (distance, text) in [(0.0, "0.0000"), (0.7750, "0.7750"), (166274.15156960033, "166274.1516"), (12.00004, "12.0000")] {
+        for (distance, text) in
+            [(0.0, "0.0000"), (0.7750, "0.7750"), (166274.15156960033, "166274.1516"), (12.00004, "12.0000")]
+        {
             let mut out = Vec::new();
             write_distance(distance, &mut out);
             assert_eq!(std::str::from_utf8(&out).unwrap(), text);
@@ -437,7 +439,8 @@ mod tests {
     fn search_areas_miss_nothing_within() {
         let mut rng = StdRng::seed_from_u64(seed());
         for _ in 0..20_000 {
-            let center = Position { longitude: rng.random_range(-170.0..170.0), latitude: rng.random_range(-75.0..75.0) };
+            let center =
+                Position { longitude: rng.random_range(-170.0..170.0), latitude: rng.random_range(-75.0..75.0) };
             let reach = 10f64.powf(rng.random_range(0.0..5.7));
             let shape = if rng.random_bool(0.5) {
                 Shape::Circle { radius: reach }

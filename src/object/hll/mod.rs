@@ -89,7 +89,8 @@ pub fn add(value: &mut Vec<u8>, element: &[u8], sparse_max_bytes: usize) -> Resu
 
 /// The cached cardinality, unless stale; the value must have passed [`check`].
 pub fn cached_count(value: &[u8]) -> Option<u64> {
-    let cached = u64::from_le_bytes(value[CACHE_AT..HEADER_BYTES].try_into().expect("the header has eight bytes of cache"));
+    let cached =
+        u64::from_le_bytes(value[CACHE_AT..HEADER_BYTES].try_into().expect("the header has eight bytes of cache"));
     (cached >> 63 == 0).then_some(cached)
 }
 
