@@ -45,11 +45,12 @@ pub enum HllError {
     Corrupt,
 }
 
-/// An empty value: sparse, cardinality 0 cached.
+/// An empty value: sparse, its cache marked stale as a PFADD without elements leaves it.
 pub fn new() -> Vec<u8> {
     let mut value = vec![0; HEADER_BYTES];
     value[..4].copy_from_slice(MAGIC);
     value[ENCODING_AT] = SPARSE;
+    invalidate(&mut value);
     sparse::push_zeros(&mut value, REGISTERS);
     value
 }

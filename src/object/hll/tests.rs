@@ -16,7 +16,7 @@ fn registers(value: &[u8]) -> Vec<u8> {
 
 #[test]
 fn an_empty_value_has_redis_bytes() {
-    assert_eq!(new(), b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\0\x7f\xff");
+    assert_eq!(new(), b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80\x7f\xff");
     assert_eq!(count(&new()), Ok(0));
 }
 
@@ -83,6 +83,8 @@ fn a_merge_is_the_maximum_and_stays_sparse_while_it_fits() {
 #[test]
 fn the_cache_is_used_until_something_changes() {
     let mut value = new();
+    assert_eq!(cached_count(&value), None);
+    assert_eq!(count_and_cache(&mut value), Ok((0, true)));
     assert_eq!(cached_count(&value), Some(0));
     assert_eq!(add(&mut value, b"a", 3000), Ok(true));
     assert_eq!(cached_count(&value), None);

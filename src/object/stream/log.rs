@@ -301,9 +301,8 @@ impl EntryLog {
                 go.then_some(true)
             });
             self.node_bytes = self.node_bytes + list.allocated_bytes() - before;
-            if node::count(list.view()) == 0 {
-                self.remove_node(id);
-            }
+            // Even with no living entry left the node stays, as in Redis: where nodes end decides what later
+            // approximate trims remove.
             self.length -= marked;
             removed += marked;
             break;
@@ -314,9 +313,11 @@ impl EntryLog {
         removed
     }
 
-    /// Whether an entry at or behind `start` may have been deleted, so that counting from there can't be trusted.
-    fn deleted_from(&self, start: StreamId) -> bool {
-        self.length > 0 && self.meta.max_deleted_id != StreamId::MIN && start <= self.meta.max_deleted_id
+    /// Whether an entry at or behind `start` may be gone, deleted or trimmed, so that counting on from there can't be
+    /// trusted.
+    fn gone_from(&self, start: StreamId) -> bool {
+        let deleted = self.length > 0 && self.meta.max_deleted_id != StreamId::MIN && start <= self.meta.max_deleted_id;
+        deleted || start < self.first_id
     }
 
     /// How many entries were ever added up to and including this ID, where that can be known.
@@ -355,7 +356,7 @@ impl EntryLog {
             return Some(self.length as i64);
         }
         match entries_read {
-            Some(read) if !self.deleted_from(last_id) => Some(behind(read)),
+            Some(read) if !self.gone_from(last_id) => Some(behind(read)),
             _ => self.entries_up_to(last_id).map(behind),
         }
     }
@@ -363,7 +364,7 @@ impl EntryLog {
     /// The number of entries read after reading `id` next, for a group at `last_id`.
     pub fn entries_read_after(&self, last_id: StreamId, entries_read: Option<u64>, id: StreamId) -> Option<u64> {
         match entries_read {
-            Some(read) if !self.deleted_from(last_id) => Some(read + 1),
+            Some(read) if !self.gone_from(last_id) => Some(read + 1),
             read if self.meta.entries_added == 0 => read,
             _ => self.entries_up_to(id),
         }
