@@ -152,12 +152,75 @@ fn places_for(len: usize) -> usize {
     (allocation_bytes(len * size_of::<Place>() * 4 / 3 + size_of::<Place>()) / size_of::<Place>()).max(PLACES_MIN)
 }
 
+/// All segments by number, in chunks: a single vector would move a megabyte at once at 10 million members.
+#[derive(Default)]
+struct Segments {
+    chunks: Vec<Vec<Segment>>,
+}
+
+impl Segments {
+    const CHUNK: usize = 1024;
+
+    fn len(&self) -> usize {
+        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * Self::CHUNK + last.len())
+    }
+
+    fn push(&mut self, segment: Segment) {
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < Self::CHUNK => last.push(segment),
+            // The first chunk grows with what there is.
+            None => self.chunks.push(vec![segment]),
+            Some(_) => {
+                let mut chunk = Vec::with_capacity(Self::CHUNK);
+                chunk.push(segment);
+                self.chunks.push(chunk);
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<Segment> {
+        let segment = self.chunks.last_mut()?.pop();
+        if self.chunks.last().is_some_and(Vec::is_empty) {
+            self.chunks.pop();
+        }
+        segment
+    }
+
+    /// Bytes allocated for the chunks.
+    fn allocated_bytes(&self) -> usize {
+        let first = self.chunks.first().map_or(0, |first| allocation_bytes(first.capacity() * size_of::<Segment>()));
+        let others = self.chunks.len().saturating_sub(1) * allocation_bytes(Self::CHUNK * size_of::<Segment>());
+        allocation_bytes(self.chunks.capacity() * size_of::<Vec<Segment>>()) + first + others
+    }
+
+    #[cfg(test)]
+    fn iter(&self) -> impl Iterator<Item = &Segment> {
+        self.chunks.iter().flatten()
+    }
+}
+
+impl std::ops::Index<usize> for Segments {
+    type Output = Segment;
+
+    #[inline]
+    fn index(&self, number: usize) -> &Segment {
+        &self.chunks[number / Self::CHUNK][number % Self::CHUNK]
+    }
+}
+
+impl std::ops::IndexMut<usize> for Segments {
+    #[inline]
+    fn index_mut(&mut self, number: usize) -> &mut Segment {
+        &mut self.chunks[number / Self::CHUNK][number % Self::CHUNK]
+    }
+}
+
 /// Name → member. Holds pointers only; the members belong to the tree.
 pub(super) struct Index {
     hasher: RandomState,
     /// Segment numbers by the hash's top `depth` bits.
     directory: Vec<u32>,
-    segments: Vec<Segment>,
+    segments: Segments,
     /// Unused entries of `segments`.
     free: Vec<u32>,
     /// How many segments have each depth, so that the directory shrinks when none needs its last bit.
@@ -175,7 +238,7 @@ impl Index {
             hasher: RandomState::default(),
             directory: vec![0],
             place_bytes: first.allocated_bytes(),
-            segments: vec![first],
+            segments: Segments { chunks: vec![vec![first]] },
             free: Vec::new(),
             at_depth,
             depth: 0,
@@ -191,7 +254,7 @@ impl Index {
     pub(super) fn memory(&self) -> usize {
         self.place_bytes
             + allocation_bytes(self.directory.capacity() * size_of::<u32>())
-            + allocation_bytes(self.segments.capacity() * size_of::<Segment>())
+            + self.segments.allocated_bytes()
             + allocation_bytes(self.free.capacity() * size_of::<u32>())
     }
 
@@ -259,7 +322,11 @@ impl Index {
     fn split(&mut self, number: usize, hash: u64) {
         let depth = self.segments[number].depth;
         if depth == self.depth {
-            self.directory = self.directory.iter().flat_map(|&entry| [entry, entry]).collect();
+            let mut doubled = Vec::with_capacity(2 * self.directory.len());
+            for &entry in &self.directory {
+                doubled.extend_from_slice(&[entry, entry]);
+            }
+            self.directory = doubled;
             self.depth += 1;
         }
         let entries = self.entries(hash, depth);
@@ -363,9 +430,13 @@ impl Index {
     pub(super) fn free_segments(&mut self, budget: usize) -> usize {
         self.directory = Vec::new();
         self.free = Vec::new();
-        let keep = self.segments.len().saturating_sub(budget);
-        let count = self.segments.len() - keep;
-        self.place_bytes -= self.segments.drain(keep..).map(|segment| segment.allocated_bytes()).sum::<usize>();
+        let mut count = 0;
+        while count < budget
+            && let Some(segment) = self.segments.pop()
+        {
+            self.place_bytes -= segment.allocated_bytes();
+            count += 1;
+        }
         count
     }
 }
