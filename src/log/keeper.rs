@@ -152,7 +152,6 @@ impl Keeper {
         Ok(segments)
     }
 
-    /// The first switch of a rewrite (rule S1): the cut. Old base, old segments and the new ones that this returns.
     /// The first switch of a rewrite (rule S1): the cut. Old base, old segments and the new ones that this returns. After
     /// [`KeeperError::Unknown`] all logs must be poisoned.
     pub fn rewrite_begin(&mut self, ends: &[SegmentEnd], now_ms: u64) -> Result<(Rewrite, Vec<Segment>), KeeperError> {
