@@ -77,7 +77,9 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_malformed() {
-        for bytes in [b"+OK\r\n".as_slice(), b"*0\r\n", b"*-1\r\n", b"*1\r\n$x\r\n", b"*1\r\n$1\r\nabc", b"*\r\n", b"*1\n"] {
+        for bytes in
+            [b"+OK\r\n".as_slice(), b"*0\r\n", b"*-1\r\n", b"*1\r\n$x\r\n", b"*1\r\n$1\r\nabc", b"*\r\n", b"*1\n"]
+        {
             assert_eq!(read_command(bytes, &mut Vec::new()), Err(Broken::Malformed), "{bytes:?}");
         }
     }

@@ -176,7 +176,10 @@ fn look_behind(window: &mut Window<'_>, header: &SegmentHeader, ended: bool, sca
             Line::Written => {
                 scan.remains_bytes += LINE_BYTES as u64;
                 let frame = frame::read_header(line, header.seed, offset).is_some();
-                if !ended && frame && let Found::Frame(frame, _) = read_frame(window, header, offset)? {
+                if !ended
+                    && frame
+                    && let Found::Frame(frame, _) = read_frame(window, header, offset)?
+                {
                     scan.durable_lsn = scan.durable_lsn.max(frame.durable_lsn);
                 }
             }
@@ -213,9 +216,10 @@ fn read_frame(window: &mut Window<'_>, segment: &SegmentHeader, offset: u64) -> 
             return Ok(Found::Frame(header, marks));
         }
     }
-    let holds_filler = frame.chunks(LINE_BYTES).enumerate().any(|(index, line)| {
-        segment.judge_line(line, offset + (index * LINE_BYTES) as u64) == Line::Filler
-    });
+    let holds_filler = frame
+        .chunks(LINE_BYTES)
+        .enumerate()
+        .any(|(index, line)| segment.judge_line(line, offset + (index * LINE_BYTES) as u64) == Line::Filler);
     Ok(Found::Bad { holds_filler })
 }
 

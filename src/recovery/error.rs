@@ -33,7 +33,10 @@ impl std::fmt::Display for Corruption {
             write!(f, "records from {first_lsn} on")?;
         }
         write!(f, "; case {}): {}. ", row.label(), row.text())?;
-        write!(f, "Restore the file from a backup, or look with 'basalt-check' and let 'basalt-check --fix' cut the log there")
+        write!(
+            f,
+            "Restore the file from a backup, or look with 'basalt-check' and let 'basalt-check --fix' cut the log there"
+        )
     }
 }
 
@@ -118,7 +121,9 @@ pub enum RecoveryError {
         found: Lsn,
     },
     /// A multi-core write that was acknowledged has lost a part.
-    #[error("a part of a multi-core write is missing although core {core} acknowledged records up to {durable_lsn}: only {cut} of them are whole (case @T). The log of another core has lost acknowledged records; restore it from a backup")]
+    #[error(
+        "a part of a multi-core write is missing although core {core} acknowledged records up to {durable_lsn}: only {cut} of them are whole (case @T). The log of another core has lost acknowledged records; restore it from a backup"
+    )]
     PartMissing {
         /// The core that knows.
         core: u16,

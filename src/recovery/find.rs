@@ -163,12 +163,7 @@ impl Finder<'_> {
     }
 
     /// The header line, checked against the manifest; `None` if another server wrote the file.
-    fn read_header(
-        &self,
-        entry: &Entry,
-        path: &Path,
-        file: &dyn File,
-    ) -> Result<Option<SegmentHeader>, RecoveryError> {
+    fn read_header(&self, entry: &Entry, path: &Path, file: &dyn File) -> Result<Option<SegmentHeader>, RecoveryError> {
         let mut line = [0; LINE_BYTES];
         let read = read_full_at(file, &mut line, 0).map_err(failed("read", path))?;
         let header = match (SegmentHeader::decode(&line[..read]), entry.segment) {
@@ -308,13 +303,7 @@ impl Finder<'_> {
         number.is_some_and(|number| number.parse::<u64>().is_ok())
     }
 
-    fn judge_stranger(
-        &self,
-        path: PathBuf,
-        replaced: bool,
-        named: bool,
-        plan: &mut Plan,
-    ) -> Result<(), RecoveryError> {
+    fn judge_stranger(&self, path: PathBuf, replaced: bool, named: bool, plan: &mut Plan) -> Result<(), RecoveryError> {
         let file = self.dir.fs.open(&path, Open::Read).map_err(failed("open", &path))?;
         let mut line = [0; LINE_BYTES];
         let read = read_full_at(&*file, &mut line, 0).map_err(failed("read", &path))?;

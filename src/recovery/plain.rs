@@ -134,7 +134,10 @@ fn walk(
                 return Ok(transaction_start.unwrap_or(offset));
             }
             Err(Broken::Incomplete) => {
-                return Err(plain(offset, "the file ends inside a command (aof-load-truncated is no, or other files follow)"));
+                return Err(plain(
+                    offset,
+                    "the file ends inside a command (aof-load-truncated is no, or other files follow)",
+                ));
             }
             Err(Broken::Malformed) if left <= tolerance.corrupt_bytes_max => {
                 return Ok(transaction_start.unwrap_or(offset));

@@ -15,8 +15,8 @@ use super::error::RecoveryError;
 use super::plan::{Plan, SegmentPlan};
 use super::replay::walk_frame;
 use crate::log::{
-    Batch, Directory, Entry, FrameHeader, Incarnation, Keeper, LINE_BYTES, Role, Segment, SegmentEntry, SegmentHeader,
-    SegmentKind, SwitchError, Window, read_marks, reread, switch_manifest, write_mark, HEAD_BYTES,
+    Batch, Directory, Entry, FrameHeader, HEAD_BYTES, Incarnation, Keeper, LINE_BYTES, Role, Segment, SegmentEntry,
+    SegmentHeader, SegmentKind, SwitchError, Window, read_marks, reread, switch_manifest, write_mark,
 };
 use crate::storage::{AlignedBuf, File, Open, write_all_at};
 
@@ -91,10 +91,9 @@ impl Plan {
                 let path = self.dir.file(&self.dir.incr_name(self.next_seq));
                 let failed = |error| RecoveryError::Io { action: "write", path: path.clone(), error };
                 let tail = make_tail(&self.dir, segment, partial.offset, self.next_seq, entropy, now_ms);
-                let tail = tail.map_err(failed)?.ok_or_else(|| RecoveryError::Malformed {
-                    path: segment.path.clone(),
-                    offset: partial.offset,
-                })?;
+                let tail = tail
+                    .map_err(failed)?
+                    .ok_or_else(|| RecoveryError::Malformed { path: segment.path.clone(), offset: partial.offset })?;
                 self.next_seq += 1;
                 last_lsn = tail.1;
                 tails.push(tail.0);

@@ -107,7 +107,8 @@ impl World {
 
     /// Recovers, with power cuts in between, checks what was recovered, and starts a new life on `cores` cores.
     pub(crate) fn start(&mut self, cores: u16, cuts: bool) {
-        let policy = [SyncPolicy::Always, SyncPolicy::Always, SyncPolicy::EverySecond, SyncPolicy::Never][self.rng.below(4)];
+        let policy =
+            [SyncPolicy::Always, SyncPolicy::Always, SyncPolicy::EverySecond, SyncPolicy::Never][self.rng.below(4)];
         loop {
             if cuts && self.rng.chance(40) {
                 self.fs.fail_nth(1 + self.rng.next() % 40, Fault::PowerOff);
