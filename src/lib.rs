@@ -3,6 +3,7 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+pub mod bench;
 pub mod command;
 pub mod config;
 pub mod glob;

@@ -1,1 +1,5 @@
-fn main() {}
+//! `basalt-bench`: the latency harness. See `docs/BENCHMARKING.md`.
+
+fn main() -> std::process::ExitCode {
+    basalt::bench::main()
+}

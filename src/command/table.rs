@@ -17,12 +17,13 @@ pub fn all() -> &'static [Command] {
     })
 }
 
-fn handlers() -> Vec<(&'static str, Exec)> {
-    [
+fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
+    let keyed = [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers()];
+    let others = [
         super::connection::handlers(),
         super::pubsub::handlers(),
         super::server::handlers(),
         super::transactions::handlers(),
-    ]
-    .concat()
+    ];
+    keyed.into_iter().flatten().copied().chain(others.concat())
 }

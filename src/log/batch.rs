@@ -117,25 +117,18 @@ impl Batch {
     /// Encodes one command.
     #[inline]
     pub(crate) fn command<'w>(&mut self, words: impl ExactSizeIterator<Item = &'w [u8]>) {
-        self.length(b'*', words.len());
+        let count = words.len();
+        let room = self.buf.spare(LENGTH_BYTES_MAX);
+        let taken = write_length(room, b'*', count);
+        self.buf.advance(taken);
         for word in words {
-            // One growth for a large value, not several.
-            self.buf.reserve(word.len() + 26);
-            self.length(b'$', word.len());
-            self.buf.extend_from_slice(word);
-            self.buf.extend_from_slice(b"\r\n");
-        }
-    }
-
-    #[inline]
-    fn length(&mut self, kind: u8, value: usize) {
-        if value < 10 {
-            self.buf.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']);
-        } else {
-            let mut digits = itoa::Buffer::new();
-            self.buf.push(kind);
-            self.buf.extend_from_slice(digits.format(value).as_bytes());
-            self.buf.extend_from_slice(b"\r\n");
+            // Room for the whole value at once: it is copied once, and the buffer grows at most once.
+            let room = self.buf.spare(word.len() + LENGTH_BYTES_MAX + 2);
+            let start = write_length(room, b'$', word.len());
+            let end = start + word.len();
+            room[start..end].copy_from_slice(word);
+            room[end..end + 2].copy_from_slice(b"\r\n");
+            self.buf.advance(end + 2);
         }
     }
 
@@ -167,6 +160,31 @@ impl Batch {
         unsealed.pad(block_bytes);
         unsealed
     }
+}
+
+/// Longest length line: a kind, twenty digits, a line end.
+const LENGTH_BYTES_MAX: usize = 24;
+
+/// Writes `<kind><value>\r\n`; returns how many bytes that are.
+#[inline]
+fn write_length(room: &mut [u8], kind: u8, value: usize) -> usize {
+    let room = &mut room[..LENGTH_BYTES_MAX];
+    room[0] = kind;
+    let digits = if value < 10 {
+        room[1] = b'0' + value as u8;
+        1
+    } else if value < 100 {
+        room[1] = b'0' + (value / 10) as u8;
+        room[2] = b'0' + (value % 10) as u8;
+        2
+    } else {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(value).as_bytes();
+        room[1..1 + digits.len()].copy_from_slice(digits);
+        digits.len()
+    };
+    room[1 + digits..3 + digits].copy_from_slice(b"\r\n");
+    3 + digits
 }
 
 /// A frame that still has to learn its segment and its offset.

@@ -49,7 +49,18 @@ pub enum KeeperError {
         /// The system's error.
         error: io::Error,
     },
-    /// It is unknown which manifest is on the medium: nothing is changed any more (rule F2).
+    /// The switch of this very call failed half way: it is unknown which manifest is on the medium. Every core's log must be
+    /// poisoned: there will be no more segments, and after a barrier or the cut of a rewrite the old ones may have ended for good.
+    #[error("{action} {}: {error}; it is unknown which manifest is in force", path.display())]
+    Unknown {
+        /// What was being done.
+        action: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// An earlier switch failed half way: nothing is changed any more (rule F2), and nothing was done.
     #[error("the manifest could not be switched earlier ({0}); the log's directory is not changed any more")]
     Poisoned(String),
     /// The rewrite that was to end has been overtaken by a flush.

@@ -132,7 +132,7 @@ impl Keeper {
 
     /// Puts effects on whole databases between two generations (rule X6): `ends` says where each core's log ended; all of it is
     /// durable. Returns the segments in which the cores go on, one each. When it returns the barrier is durable; on an error
-    /// it has not happened, or the keeper is poisoned.
+    /// it has not happened, but for [`KeeperError::Unknown`], after which all logs must be poisoned.
     pub fn barrier(
         &mut self,
         effects: &BarrierEffects<'_>,
@@ -152,7 +152,8 @@ impl Keeper {
         Ok(segments)
     }
 
-    /// The first switch of a rewrite (rule S1): the cut. Old base, old segments and the new ones that this returns.
+    /// The first switch of a rewrite (rule S1): the cut. Old base, old segments and the new ones that this returns. After
+    /// [`KeeperError::Unknown`] all logs must be poisoned.
     pub fn rewrite_begin(&mut self, ends: &[SegmentEnd], now_ms: u64) -> Result<(Rewrite, Vec<Segment>), KeeperError> {
         self.check()?;
         if self.rewrite.is_some() {
@@ -162,6 +163,8 @@ impl Keeper {
         let base_seq = self.manifest.base().map_or(0, |base| base.seq) + 1;
         let segments = self.next_generation(cut_generation + 1, None, ends, now_ms)?;
         let rewrite = Rewrite { cut_generation, base_seq };
+        // The base of an aborted rewrite may lie there under the same name; no manifest names it.
+        self.remove(&self.dir.file(&self.dir.base_name(base_seq)));
         self.rewrite = Some(rewrite);
         Ok((rewrite, segments))
     }
@@ -418,7 +421,10 @@ pub(crate) enum SwitchError {
 pub(crate) fn switch_manifest(dir: &Directory, manifest: &Manifest) -> Result<(), SwitchError> {
     let aside: PathBuf = dir.manifest_aside();
     let target = dir.manifest();
-    let failed = |action, path: &Path, error| KeeperError::Io { action, path: path.to_path_buf(), error };
+    let before = |error| SwitchError::Before(KeeperError::Io { action: "write", path: aside.clone(), error });
+    let during = |action, path: &Path, error| {
+        SwitchError::During(KeeperError::Unknown { action, path: path.to_path_buf(), error })
+    };
     let write_aside = || {
         if dir.fs.exists(&aside)? {
             dir.fs.unlink(&aside)?;
@@ -427,7 +433,7 @@ pub(crate) fn switch_manifest(dir: &Directory, manifest: &Manifest) -> Result<()
         write_all_at(&*file, &manifest.encode(), 0)?;
         file.sync_all()
     };
-    write_aside().map_err(|error| SwitchError::Before(failed("write", &aside, error)))?;
-    dir.fs.rename(&aside, &target).map_err(|error| SwitchError::During(failed("rename", &target, error)))?;
-    dir.fs.sync_dir(&dir.path()).map_err(|error| SwitchError::During(failed("sync", &dir.path(), error)))
+    write_aside().map_err(before)?;
+    dir.fs.rename(&aside, &target).map_err(|error| during("rename", &target, error))?;
+    dir.fs.sync_dir(&dir.path()).map_err(|error| during("sync", &dir.path(), error))
 }

@@ -261,7 +261,7 @@ fn split_words(line: &str) -> Option<Vec<String>> {
         while rest.next_if(|c| c.is_ascii_whitespace()).is_some() {}
         let Some(&first) = rest.peek() else { return Some(words) };
         let mut word = Vec::new();
-        let mut push = |word: &mut Vec<u8>, c: char| word.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        let push = |word: &mut Vec<u8>, c: char| word.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         if first == '"' || first == '\'' {
             rest.next();
             loop {

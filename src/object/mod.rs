@@ -1,10 +1,46 @@
-//! The collection types: what a key can hold beside a string.
+//! The collection types: what a key can hold beside a string, as pure data structures without commands, clock or log;
+//! and the algorithms over plain strings (bits, HyperLogLog, geohashes).
+//!
+//! Small collections are one listpack or intset, in Redis's own bytes and with its thresholds and encoding names. Big
+//! ones grow, shrink and are freed in small steps, so that no command pauses, and can be walked in bounded chunks.
 
-/// A collection. The keyspace needs three things of it: its type, the name of its encoding, and its size.
+pub mod bits;
+pub mod geo;
+pub mod hash;
+pub mod hll;
+pub mod list;
+pub mod set;
+pub mod stream;
+pub mod table;
+pub mod zset;
+
+mod alloc;
+mod distinct;
+mod seed;
+#[cfg(test)]
+mod testing;
+
+pub use hash::Hash;
+pub use list::List;
+pub use set::Set;
+pub use stream::Stream;
+pub use zset::ZSet;
+
+use distinct::distinct;
+
+/// A collection.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Object {
     /// A list of byte strings.
-    List(Vec<Vec<u8>>),
+    List(List),
+    /// A set of byte strings.
+    Set(Set),
+    /// Byte strings ordered by score.
+    ZSet(ZSet),
+    /// Fields and values.
+    Hash(Hash),
+    /// Entries by time.
+    Stream(Box<Stream>),
 }
 
 impl Object {
@@ -13,25 +49,46 @@ impl Object {
     pub fn type_code(&self) -> u8 {
         match self {
             Object::List(_) => 1,
+            Object::Set(_) => 2,
+            Object::ZSet(_) => 3,
+            Object::Hash(_) => 4,
+            Object::Stream(_) => 6,
         }
     }
 
     /// The name that OBJECT ENCODING gives.
     pub fn encoding_name(&self) -> &'static str {
         match self {
-            Object::List(_) => "quicklist",
+            Object::List(list) => list.encoding_name(),
+            Object::Set(set) => set.encoding_name(),
+            Object::ZSet(zset) => zset.encoding_name(),
+            Object::Hash(hash) => hash.encoding_name(),
+            Object::Stream(_) => "stream",
         }
     }
 
     /// Bytes held on the heap beyond the `Object` itself.
     ///
-    /// Called before and after every change ([`crate::keyspace::Db::object_mut`]): takes constant time in the variants
-    /// that can grow large.
+    /// Called before and after every change ([`crate::keyspace::Db::object_mut`]): takes constant time, and depends on
+    /// nothing that changes behind a shared borrow, or the keyspace's count of bytes would go astray.
     pub fn memory(&self) -> usize {
         match self {
-            Object::List(items) => {
-                items.capacity() * size_of::<Vec<u8>>() + items.iter().map(Vec::capacity).sum::<usize>()
-            }
+            Object::List(list) => list.memory(),
+            Object::Set(set) => set.memory(),
+            Object::ZSet(zset) => zset.memory(),
+            Object::Hash(hash) => hash.memory(),
+            Object::Stream(stream) => size_of::<Stream>() + stream.memory(),
+        }
+    }
+
+    /// Whether nothing is in it, so that its key goes. A stream may be empty.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Object::List(list) => list.len() == 0,
+            Object::Set(set) => set.len() == 0,
+            Object::ZSet(zset) => zset.len() == 0,
+            Object::Hash(hash) => hash.len() == 0,
+            Object::Stream(_) => false,
         }
     }
 }

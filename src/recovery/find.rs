@@ -270,7 +270,8 @@ impl Finder<'_> {
         if !self.dir.fs.exists(&path).map_err(failed("look for", &path))? {
             return Ok(());
         }
-        let seq_min = plan.manifest.incrs().next().map_or(u64::MAX, |entry| entry.seq);
+        // Without any named segment nothing can be said to have been replaced.
+        let seq_min = plan.manifest.incrs().next().map_or(0, |entry| entry.seq);
         plan.next_seq = plan.manifest.seq_max() + 1;
         for name in self.dir.fs.list(&path).map_err(failed("list", &path))? {
             let path = self.dir.file(&name);

@@ -1,4 +1,11 @@
 //! Recovery: from what lies in the log's directory to a server that may serve.
+//!
+//! [`plan`] locks the directory, reads every file in it to its last byte and decides by the table of cases ([`classify`]) what is
+//! kept; it changes nothing. [`Plan::replay`] gives the records to a [`ReplaySink`]: the base, then generation after generation. Within a
+//! generation every core's segments may be replayed in parallel with the others' ([`SegmentPlan::replay`]); what other servers
+//! appended comes after them. [`Plan::repair`] cuts what is torn, begins a new incarnation and gives the keeper of its
+//! segments. Every step may crash and run again.
+
 mod error;
 mod find;
 mod judge;
@@ -7,6 +14,8 @@ mod plan;
 mod repair;
 mod replay;
 #[cfg(test)]
+mod rot;
+#[cfg(test)]
 mod simulation;
 mod table;
 
@@ -14,5 +23,5 @@ pub use error::{Corruption, RecoveryError};
 pub use find::plan;
 pub use plain::PlainPart;
 pub use plan::{Base, Finding, GenerationPlan, Options, Plan, SegmentPlan};
-pub use replay::ReplaySink;
+pub use replay::{EffectSink, ReplaySink};
 pub use table::{Continued, Facts, Row, Verdict, classify};

@@ -18,6 +18,11 @@ pub trait ReplaySink {
     fn command(&mut self, core: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String>;
 }
 
+/// Takes one core's effects: core, database, command.
+pub type EffectSink<'s> = dyn FnMut(Option<u16>, u16, Args<'_>) -> Result<(), String> + 's;
+
+type FrameVisitor<'v> = dyn FnMut(&FrameHeader, &[u8], &[Lsn], Lsn) -> Result<(), Option<RecoveryError>> + 'v;
+
 impl Plan {
     /// Replays everything in one thread. To use all cores, take the generations one by one as here, and within each the segments
     /// of every core in parallel ([`SegmentPlan::replay`]), then what other servers appended.
@@ -46,10 +51,7 @@ impl GenerationPlan {
 
 impl SegmentPlan {
     /// Gives every record up to the cut to `sink`, in order.
-    pub fn replay(
-        &self,
-        sink: &mut dyn FnMut(Option<u16>, u16, Args<'_>) -> Result<(), String>,
-    ) -> Result<(), RecoveryError> {
+    pub fn replay(&self, sink: &mut EffectSink<'_>) -> Result<(), RecoveryError> {
         let core = Some(self.header.core);
         self.for_each_frame(&mut |header, payload, mark_only, keep| {
             let mut refused = None;
@@ -67,10 +69,7 @@ impl SegmentPlan {
 
     /// Visits every kept frame: its header, payload, records without effect, and the last record that is kept. `Err(None)` means that
     /// the payload is not what the header says.
-    pub(crate) fn for_each_frame(
-        &self,
-        visit: &mut dyn FnMut(&FrameHeader, &[u8], &[Lsn], Lsn) -> Result<(), Option<RecoveryError>>,
-    ) -> Result<(), RecoveryError> {
+    fn for_each_frame(&self, visit: &mut FrameVisitor<'_>) -> Result<(), RecoveryError> {
         let failed = |error| RecoveryError::Io { action: "read", path: self.path.clone(), error };
         let mut window = Window::new(&*self.file);
         let mut offset = self.header.data_start();
@@ -120,7 +119,7 @@ pub(crate) fn walk_frame(
             continue;
         }
         if lsn > keep {
-            return (!in_transaction).then_some(kept);
+            return (!in_transaction && lsn <= header.last_lsn()).then_some(kept);
         }
         if is_word(&args, b"MULTI") && !in_transaction {
             in_transaction = true;
@@ -140,5 +139,5 @@ pub(crate) fn walk_frame(
             skip(&mut lsn);
         }
     }
-    (lsn == header.first_lsn + header.count as u64 && !in_transaction || lsn > keep && !in_transaction).then_some(kept)
+    (lsn > keep && !in_transaction).then_some(kept)
 }

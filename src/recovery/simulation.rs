@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::{Options, ReplaySink, plan};
 use crate::log::*;
 use crate::resp::Args;
-use crate::storage::{Fault, File, Fs, Open, PowerCut, SimFs, write_all_at};
+use crate::storage::{Fault, Open, PowerCut, SimFs, write_all_at};
 
 /// The test's own generator.
 pub(crate) struct Rng(u64);
@@ -278,7 +278,8 @@ impl World {
                 let keeper = self.keeper.as_mut().expect("a server runs");
                 match keeper.prepare_segment(core as u16, bytes, first_lsn_min, self.now_ms) {
                     Ok(segment) => log.segment_ready(segment),
-                    Err(error) => log.segment_failed(error.to_string()),
+                    Err(error @ KeeperError::Io { .. }) => log.segment_failed(error.to_string()),
+                    Err(error) => self.poison_if_unknown(&error),
                 }
                 return;
             }
@@ -303,7 +304,10 @@ impl World {
         while !self.pending_parts.is_empty() {
             self.log_pending_part();
         }
+        let mut rounds = 0;
         while self.alive() && !self.logs.iter().all(CoreLog::is_drained) {
+            rounds += 1;
+            assert!(rounds < 100_000, "a drain ends: {:?}", self.logs);
             for core in 0..self.logs.len() {
                 self.pump(core);
                 self.logs[core].request_sync();
@@ -336,9 +340,7 @@ impl World {
         let keeper = self.keeper.as_mut().expect("a server runs");
         match keeper.barrier(&[(3, effect)], discards, &ends, self.now_ms) {
             Ok(segments) => self.enter(segments),
-            Err(_) => {
-                // It may have happened or not: the name is looked for in what is recovered.
-            }
+            Err(error) => self.poison_if_unknown(&error),
         }
         if discards {
             self.rewrite = None;
@@ -354,8 +356,10 @@ impl World {
                 write_all_at(&*file, &base, 0)?;
                 file.sync_all()
             };
-            if write().is_ok() {
-                let _ = keeper.rewrite_end(rewrite);
+            match write() {
+                // Aborted by a flush, or failed: the log goes on as it is.
+                Ok(()) => drop(keeper.rewrite_end(rewrite)),
+                Err(_) => keeper.rewrite_abort(rewrite),
             }
             return;
         }
@@ -364,9 +368,22 @@ impl World {
         }
         let ends: Vec<_> = self.logs.iter().map(CoreLog::end).collect();
         let keeper = self.keeper.as_mut().expect("a server runs");
-        if let Ok((rewrite, segments)) = keeper.rewrite_begin(&ends, self.now_ms) {
-            self.enter(segments);
-            self.rewrite = Some((rewrite, self.encode_base()));
+        match keeper.rewrite_begin(&ends, self.now_ms) {
+            Ok((rewrite, segments)) => {
+                self.enter(segments);
+                self.rewrite = Some((rewrite, self.encode_base()));
+            }
+            Err(error) => self.poison_if_unknown(&error),
+        }
+    }
+
+    fn poison_if_unknown(&mut self, error: &KeeperError) {
+        if matches!(error, KeeperError::Unknown { .. } | KeeperError::Poisoned(_)) {
+            for log in &mut self.logs {
+                let (core, durable_lsn) = (log.core(), log.durable_lsn());
+                let (what, segment, error) = ("sync", String::new(), error.to_string());
+                log.poison(Poisoned { core, what, segment, offset: 0, durable_lsn, error });
+            }
         }
     }
 
@@ -488,6 +505,58 @@ impl ReplaySink for Recovered {
         assert!(core.is_none_or(|core| core as usize == place.1));
         self.effects.entry(place).or_default().push((key, db));
         Ok(())
+    }
+}
+
+/// For every N, the Nth operation fails in a way of its own; then power goes off.
+fn fail_every_nth(seed: u64, fault: Fault) {
+    for nth in 1.. {
+        let mut world = World::new(seed);
+        world.start(1 + seed as u16 % 3, false);
+        world.fs.fail_nth(nth, fault);
+        world.run(150);
+        let reached = !world.fs.clear_fault();
+        let how = if nth % 2 == 0 { PowerCut::Random } else { PowerCut::LoseAll };
+        world.crash(how);
+        world.start(2, false);
+        if !reached {
+            assert!(nth > 20, "there is something to fail");
+            return;
+        }
+    }
+}
+
+#[test]
+fn r4_every_nth_operation_may_fail() {
+    for seed in 0..4 {
+        for fault in [Fault::Eio, Fault::Enospc, Fault::Short] {
+            if std::panic::catch_unwind(|| fail_every_nth(seed, fault)).is_err() {
+                panic!("seed {seed}, {fault:?} fails");
+            }
+        }
+    }
+}
+
+#[test]
+fn r4_every_nth_operation_of_recovery_may_fail() {
+    for seed in 0..4 {
+        for nth in 1.. {
+            let mut world = World::new(seed);
+            world.start(2, false);
+            world.run(100);
+            world.crash(PowerCut::Random);
+            let fault = [Fault::Eio, Fault::Enospc, Fault::Short][nth as usize % 3];
+            world.fs.fail_nth(nth, fault);
+            let result = world.recover(2);
+            let reached = !world.fs.clear_fault();
+            // A failed unlink of a leftover or the like is no reason to refuse.
+            drop(result);
+            world.fs.power_cut(PowerCut::Random);
+            world.start(2, false);
+            if !reached {
+                break;
+            }
+        }
     }
 }
 

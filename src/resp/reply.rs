@@ -229,6 +229,12 @@ impl<'a> Reply<'a> {
         self.finish(start, kind, len);
     }
 
+    /// Exchanges what was written between the positions `first` and `second` with what was written since: for parts that
+    /// are known only after those that follow them.
+    pub fn put_before(&mut self, first: usize, second: usize) {
+        self.out[first..].rotate_left(second - first);
+    }
+
     fn finish(&mut self, start: usize, kind: u8, len: usize) {
         let end = self.out.len();
         self.number(kind, len as i64);

@@ -1,4 +1,8 @@
 //! Messages to a core from threads that are no cores: the keeper, the one that waits for signals.
+//!
+//! The bell is a pipe that the core's ring polls, not an eventfd: the ring tells glommio of completions through an
+//! eventfd of its own, and the kernel (6.18) puts off a signal to an eventfd from within the wake-up of another, and
+//! loses the second one that it puts off. A core then slept over its mail for good.
 
 use crate::shard::message::Envelope;
 use std::io;
@@ -6,7 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// The sending end; writes to an eventfd that the core's ring polls.
+/// The sending end; writes to the pipe that the core's ring polls.
 #[derive(Clone)]
 pub struct Outside {
     sender: Sender<Envelope>,
@@ -16,30 +20,28 @@ pub struct Outside {
 /// The core's end.
 pub struct Mailbox {
     receiver: Receiver<Envelope>,
-    bell: Arc<OwnedFd>,
+    bell: OwnedFd,
 }
 
 /// Makes the two ends.
 pub fn mailbox() -> io::Result<(Outside, Mailbox)> {
-    // SAFETY: a plain syscall without pointers.
-    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    if fd < 0 {
+    let mut ends = [-1; 2];
+    // SAFETY: the kernel writes two descriptors into a local array.
+    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) } < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: just created, and owned by nobody else.
-    let bell = Arc::new(unsafe { OwnedFd::from_raw_fd(fd) });
+    let [reading, writing] = ends.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     let (sender, receiver) = channel();
-    Ok((Outside { sender, bell: bell.clone() }, Mailbox { receiver, bell }))
+    Ok((Outside { sender, bell: Arc::new(writing) }, Mailbox { receiver, bell: reading }))
 }
 
 impl Outside {
     /// Sends a message and wakes the core. Without effect once the core has ended.
     pub fn post(&self, message: Envelope) {
         if self.sender.send(message).is_ok() {
-            let one = 1u64.to_ne_bytes();
-            // SAFETY: writes eight bytes from a local array. A full counter (EAGAIN) has been written to, so the core
-            // wakes anyway.
-            unsafe { libc::write(self.bell.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+            // SAFETY: writes one byte from a constant. A full pipe (EAGAIN) has been written to, so the core wakes anyway.
+            unsafe { libc::write(self.bell.as_raw_fd(), b"!".as_ptr().cast(), 1) };
         }
     }
 }
@@ -50,11 +52,11 @@ impl Mailbox {
         self.bell.as_raw_fd()
     }
 
-    /// Empties the bell's counter.
+    /// Empties the pipe.
     pub fn hush(&self) {
-        let mut count = [0u8; 8];
-        // SAFETY: reads eight bytes into a local array; EAGAIN means it is empty already.
-        unsafe { libc::read(self.bell.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+        let mut bytes = [0u8; 256];
+        // SAFETY: reads into a local array of that length; EAGAIN means that it is empty.
+        while unsafe { libc::read(self.bell.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) } == bytes.len() as isize {}
     }
 
     /// The next message.

@@ -2,7 +2,8 @@
 
 use super::cx::{Cx, Expire, Found};
 use super::shard::{Event, Shard, Sink};
-use crate::keyspace::{EntryRef, KeyHash, ObjectMut, Taken, Value, ValueRef, hash_key};
+use crate::config::events;
+use crate::keyspace::{EntryRef, KeyHash, ObjectMut, TYPE_STRING, Taken, Value, ValueRef, hash_key};
 
 impl Cx<'_> {
     /// Puts a value under a key, new or found.
@@ -16,6 +17,9 @@ impl Cx<'_> {
     pub fn put_in(&mut self, db: u16, key: &[u8], found: Option<Found>, value: Value<'_>, expire: Expire) -> Found {
         let hash = found.map_or_else(|| hash_key(key), |found| found.hash);
         self.shard.will_change(db, hash, key);
+        if found.is_none() {
+            self.shard.notify(events::NEW, "new", db, key);
+        }
         let keys = self.shard.keyspace.db_mut(db as usize);
         let entry = match (found, expire) {
             (Some(found), Expire::Keep) => keys.set_value(found.entry, hash, value),
@@ -45,10 +49,22 @@ impl Cx<'_> {
         self.shard.keyspace.db_mut(self.session.db as usize).take(found.entry, found.hash)
     }
 
+    /// A copy of a key, whole, for [`Cx::place`].
+    pub fn copy(&self, found: Found) -> Taken {
+        let db = self.db();
+        Taken {
+            value: self.shard.copy_value(self.session.db, found.entry),
+            expire_ms: db.expire_at(found.entry),
+            access: db.access(found.entry),
+            is_raw: db.type_code(found.entry) == TYPE_STRING && db.encoding_name(found.entry) == "raw",
+        }
+    }
+
     /// Puts back under another name, or in another database, what [`Cx::take`] took. The key must not be there.
     pub fn place(&mut self, db: u16, key: &[u8], taken: Taken) {
         let hash = hash_key(key);
         self.shard.will_change(db, hash, key);
+        self.shard.notify(events::NEW, "new", db, key);
         self.shard.keyspace.db_mut(db as usize).put(hash, key, taken);
     }
 
@@ -71,6 +87,16 @@ impl Cx<'_> {
         let db = self.shard.keyspace.db_mut(self.session.db as usize);
         let (entry, result) = db.update_string(found.entry, found.hash, change);
         (Found { entry, ..found }, result)
+    }
+
+    /// Sets the access bits of a key: LRU clock or LFU counter, 24 bits. No change that is logged.
+    pub fn set_access(&mut self, found: Found, access: u32) {
+        self.shard.keyspace.db_mut(self.session.db as usize).set_access(found.entry, access);
+    }
+
+    /// Has OBJECT ENCODING call a string raw that [`Cx::put`] has just put: it was made piece by piece.
+    pub fn mark_raw(&mut self, found: Found) {
+        self.shard.keyspace.db_mut(self.session.db as usize).string_mut(found.entry);
     }
 
     /// The bytes of a string that is not kept as a number, to be changed where they are. `None`: use

@@ -1,7 +1,7 @@
 //! What a command about keys has in hand: the one place where the keyspace is read and changed.
 
 use super::shard::{Shard, Sink};
-use crate::config::Settings;
+use crate::config::{Settings, events};
 use crate::keyspace::{Db, EntryRef, KeyHash, ValueRef, hash_key};
 use crate::net::Session;
 use crate::resp::{Args, Reply};
@@ -69,19 +69,35 @@ impl<'a> Cx<'a> {
         matches!(self.shard.sink, Sink::Replay)
     }
 
+    /// The selected database and the reply: to write what is read without copying it first.
+    #[inline]
+    pub fn reading(&mut self) -> (&Db, &mut Reply<'a>) {
+        (self.shard.keyspace.db(self.session.db as usize), &mut self.reply)
+    }
+
     /// Finds a key to read it. Counts a hit or a miss, notes the access, and makes the reply wait for the key's newest
     /// write. A key whose time is over is not found.
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<Found> {
+        let found = self.read_untouched(key);
+        if let Some(found) = found
+            && !self.session.no_touch
+        {
+            self.shard.note_access(self.session.db, found.entry);
+        }
+        found
+    }
+
+    /// As [`Cx::read`], but leaves the access time alone (EXISTS, TYPE, TTL …).
+    #[inline]
+    pub fn read_untouched(&mut self, key: &[u8]) -> Option<Found> {
         let found = self.peek(key);
         match found {
-            Some(found) => {
-                self.shard.stats.hits += 1;
-                if !self.session.no_touch {
-                    self.shard.note_access(self.session.db, found.entry);
-                }
+            Some(_) => self.shard.stats.hits += 1,
+            None => {
+                self.shard.stats.misses += 1;
+                self.notify(events::KEY_MISS, "keymiss", key);
             }
-            None => self.shard.stats.misses += 1,
         }
         found
     }

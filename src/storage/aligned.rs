@@ -65,10 +65,20 @@ impl AlignedBuf {
         self.len += bytes.len();
     }
 
-    /// Appends one byte.
+    /// At least `len` bytes behind the content, to be filled and then taken in with [`AlignedBuf::advance`]. They hold whatever was
+    /// there before.
     #[inline]
-    pub fn push(&mut self, byte: u8) {
-        self.extend_from_slice(&[byte]);
+    pub fn spare(&mut self, len: usize) -> &mut [u8] {
+        self.reserve(len);
+        // SAFETY: all of the capacity is initialised and belongs to this buffer, borrowed exclusively; `len <= capacity`.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(self.len), self.capacity - self.len) }
+    }
+
+    /// Takes in the first `len` bytes of [`AlignedBuf::spare`].
+    #[inline]
+    pub fn advance(&mut self, len: usize) {
+        assert!(len <= self.capacity - self.len, "only spare bytes are taken in");
+        self.len += len;
     }
 
     /// Sets the length; new bytes hold `value`.

@@ -35,7 +35,7 @@ pub enum Fault {
     Eio,
     /// No room.
     Enospc,
-    /// A write stops half way and says so; other operations fail with EIO.
+    /// A write stops half way, at a sector's end, and says so; other operations fail with EIO.
     Short,
     /// Power goes off during the operation; everything after it fails until [`SimFs::power_cut`].
     PowerOff,
@@ -179,7 +179,7 @@ impl Inode {
     fn power_cut(&mut self, how: PowerCut, random: &mut Random) {
         let mut after = std::mem::take(&mut self.durable);
         let chance = if how == PowerCut::Random { random.below(3) } else { 0 };
-        let mut keep = |random: &mut Random| match how {
+        let keep = |random: &mut Random| match how {
             PowerCut::LoseAll => false,
             PowerCut::KeepAll => true,
             PowerCut::Random => random.below(4) <= chance,
@@ -559,7 +559,7 @@ impl File for SimFile {
                     Ok(buf.len())
                 }
                 Some(Fault::Short) => {
-                    let half = buf.len() / 2;
+                    let half = buf.len() / 2 / SECTOR * SECTOR;
                     inode.write(&buf[..half], offset as usize, dsync);
                     Ok(half)
                 }

@@ -147,7 +147,10 @@ fn one_insert_or_removal_moves_at_most_one_segment() {
 /// SCAN's promise, with the table growing and shrinking by a factor of hundreds between two steps.
 #[test]
 fn a_scan_meets_every_key_that_stays_whatever_else_comes_and_goes() {
-    let (rounds, others) = if cfg!(miri) { (1, 2_000) } else { (40, 60_000) };
+    if cfg!(miri) {
+        return;
+    }
+    let (rounds, others) = (40, 60_000);
     let mut rng = Rng64::from_env();
     for _ in 0..rounds {
         let mut fixture = Fixture::new(good);

@@ -79,7 +79,8 @@ impl CoreLog {
         self.next.push_back(segment);
     }
 
-    /// The keeper could not prepare a segment of this generation. Writes that need one are refused until [`CoreLog::retry_segment`].
+    /// The keeper could not prepare a segment of this generation ([`crate::log::KeeperError::Io`]; after its other errors all logs must
+    /// be poisoned). Writes that need one are refused until [`CoreLog::retry_segment`].
     pub fn segment_failed(&mut self, reason: String) {
         self.requested = false;
         self.no_space = Some(reason);

@@ -22,7 +22,7 @@ impl CoreLog {
         if let Some(covers) = self.newest_cached() {
             self.last_token += 1;
             let (token, segment) = (self.last_token, self.segment.clone());
-            self.sync = Some(Sync { token, covers, segment: segment.clone() });
+            self.sync = Some(Sync { token, covers });
             self.outbox.push_back(LogOp::Fdatasync { segment, token });
         }
     }
@@ -128,9 +128,12 @@ impl CoreLog {
 
     fn advance(&mut self, completion: &mut Completion) {
         let before = self.written_lsn;
-        while let Some(flight) = self.flights.pop_front_if(|flight| flight.state == FrameState::Durable) {
-            assert!(flight.last_lsn >= self.written_lsn, "frames complete in the order of their records");
+        while let Some(flight) = self.flights.front()
+            && flight.state == FrameState::Durable
+        {
+            assert!(flight.last_lsn >= self.written_lsn, "frames lie in the order of their records");
             self.written_lsn = flight.last_lsn;
+            self.flights.pop_front();
         }
         if self.written_lsn == before {
             return;

@@ -15,6 +15,9 @@ mod completion;
 mod sealing;
 mod transaction;
 
+#[cfg(test)]
+mod tests;
+
 pub use transaction::Transaction;
 
 /// What a core's log is made with.
@@ -129,7 +132,6 @@ struct Sync {
     token: Token,
     /// Frames up to this token were complete when it was submitted (rule W6).
     covers: Token,
-    segment: Arc<Segment>,
 }
 
 /// One core's log. It never does I/O: what is to be done comes out of [`CoreLog::next_op`], what happened goes into
@@ -156,6 +158,7 @@ pub struct CoreLog {
     next_lsn: Lsn,
     written_lsn: Lsn,
     logged_durable_lsn: Lsn,
+    sealed_bytes: u64,
     marks_unresolved: bool,
     last_token: Token,
     last_time_ms: u64,
@@ -189,6 +192,7 @@ impl CoreLog {
             next_lsn: 1,
             written_lsn: 0,
             logged_durable_lsn: 0,
+            sealed_bytes: 0,
             marks_unresolved: false,
             last_token: 0,
             last_time_ms: 0,
@@ -267,6 +271,11 @@ impl CoreLog {
     #[inline]
     pub fn durable_lsn(&self) -> Lsn {
         self.cut.durable_lsn(self.config.core)
+    }
+
+    /// Bytes of all frames sealed by this log, without their padding: what `aof_current_size` grows by (rule W4).
+    pub fn sealed_bytes(&self) -> u64 {
+        self.sealed_bytes
     }
 
     /// Whether everything logged is durable and nothing is under way: what a rendezvous waits for.

@@ -102,6 +102,7 @@ impl CoreLog {
         assert!(header.durable_lsn < header.first_lsn, "nothing is acknowledged before it is written");
         self.offset += len;
         self.segment_db = frame.exit_db.unwrap_or(self.segment_db);
+        self.sealed_bytes += header.content_bytes();
         self.logged_durable_lsn = header.durable_lsn;
         self.last_token += 1;
         let token = self.last_token;

@@ -1,0 +1,47 @@
+//! What the kernel knows of a local process: CPU time and resident memory.
+
+use std::fs;
+
+/// CPU time that process `pid` has used so far in all its threads, user and system, ns. None if it is gone.
+pub fn cpu_ns(pid: i32) -> Option<u64> {
+    let mut clock: libc::clockid_t = 0;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one clock id and one timespec, both on this stack; a wrong pid gives an error.
+    let failed =
+        unsafe { libc::clock_getcpuclockid(pid, &mut clock) != 0 || libc::clock_gettime(clock, &mut time) != 0 };
+    (!failed).then(|| time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+/// Resident memory of process `pid`, bytes. A forked child's copies are not in it.
+pub fn rss_bytes(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+}
+
+/// Binds the calling thread to one CPU. False if the CPU does not exist or is not allowed.
+pub fn pin(cpu: usize) -> bool {
+    if cpu >= libc::CPU_SETSIZE as usize {
+        return false;
+    }
+    // SAFETY: a cpu_set_t is plain bits for which zeroes are valid, and `cpu` is below its size.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_gone_has_no_figures() {
+        let own = std::process::id() as i32;
+        assert!(cpu_ns(own).is_some() && rss_bytes(own).is_some_and(|rss| rss > 1 << 20));
+        // One above the largest pid that Linux gives.
+        let gone = (1 << 22) + 1;
+        assert!(cpu_ns(gone).is_none() && rss_bytes(gone).is_none());
+    }
+}

@@ -1,0 +1,285 @@
+//! The state machine by itself: space, order of syncs, failures, databases.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::*;
+use crate::log::{Directory, Incarnation, Keeper, KeeperError, Refusal, encoded_bytes};
+use crate::recovery::{Options, ReplaySink, plan};
+use crate::resp::Args;
+use crate::storage::{PowerCut, SimFs};
+
+struct Bench {
+    fs: SimFs,
+    keeper: Keeper,
+    log: CoreLog,
+}
+
+fn directory(fs: &SimFs) -> Directory {
+    Directory {
+        fs: Arc::new(fs.clone()),
+        data_dir: PathBuf::from("/"),
+        dirname: "d".to_string(),
+        filename: "a".to_string(),
+    }
+}
+
+fn bench(policy: SyncPolicy, in_flight_max: usize) -> Bench {
+    let fs = SimFs::new(1);
+    let plan = plan(&directory(&fs), &Options::default()).unwrap();
+    let incarnation = Incarnation { id: 1, cores: 1, segment_bytes: SEGMENT_BYTES_MIN, entropy: 1 };
+    let (keeper, mut segments) = plan.repair(incarnation, 1).unwrap();
+    let config = LogConfig { core: 0, policy, segment_bytes: SEGMENT_BYTES_MIN, in_flight_max };
+    let log = CoreLog::new(config, segments.remove(0), Arc::new(DurableCut::new(1)));
+    Bench { fs, keeper, log }
+}
+
+fn words<'w>(words: &'w [&'w str]) -> impl ExactSizeIterator<Item = &'w [u8]> {
+    words.iter().map(|word| word.as_bytes())
+}
+
+impl Bench {
+    fn write(&mut self) -> FrameWrite {
+        self.log.seal(1);
+        loop {
+            match self.log.next_op() {
+                Some(LogOp::Write(write)) => return write,
+                Some(op @ LogOp::NeedSegment { .. }) => self.carry_out(op),
+                other => panic!("a write is expected, not {other:?}"),
+            }
+        }
+    }
+
+    fn done(&mut self, write: FrameWrite) -> Completion {
+        let result = write.segment.file.write_at(&write.buf, write.offset, write.dsync);
+        self.log.on_complete(write.token, result, Some(write.buf))
+    }
+
+    fn carry_out(&mut self, op: LogOp) {
+        match op {
+            LogOp::Write(write) => drop(self.done(write)),
+            LogOp::Fdatasync { segment, token } => {
+                let result = segment.file.sync_data().map(|()| 0);
+                let _ = self.log.on_complete(token, result, None);
+            }
+            LogOp::NeedSegment { bytes, first_lsn_min } => {
+                match self.keeper.prepare_segment(0, bytes, first_lsn_min, 1) {
+                    Ok(segment) => self.log.segment_ready(segment),
+                    Err(error @ KeeperError::Io { .. }) => {
+                        assert!(error.is_out_of_space());
+                        self.log.segment_failed(error.to_string());
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            LogOp::Unused(segment) => self.keeper.remove_unused(&segment).unwrap(),
+            LogOp::Retired(..) => {}
+        }
+    }
+
+    fn settle(&mut self) {
+        self.log.seal(1);
+        while let Some(op) = self.log.next_op() {
+            self.carry_out(op);
+            self.log.seal(1);
+        }
+    }
+
+    fn replay(self) -> Vec<(u16, String)> {
+        #[derive(Default)]
+        struct Effects(Vec<(u16, String)>);
+        impl ReplaySink for Effects {
+            fn base_rdb(&mut self, _: &std::path::Path) -> Result<u64, String> {
+                Err("none".to_string())
+            }
+            fn command(&mut self, _: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String> {
+                self.0.push((db, String::from_utf8_lossy(args.at(1)).into_owned()));
+                Ok(())
+            }
+        }
+        let Bench { fs, keeper, log } = self;
+        drop((keeper, log));
+        fs.power_cut(PowerCut::LoseAll);
+        let mut effects = Effects::default();
+        plan(&directory(&fs), &Options::default()).unwrap().replay(&mut effects).unwrap();
+        effects.0
+    }
+}
+
+fn enospc() -> io::Result<usize> {
+    Err(io::Error::from_raw_os_error(libc::ENOSPC))
+}
+
+#[test]
+fn one_commit_at_a_time_and_the_next_batch_gathers_behind_it() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    bench.log.append(0, words(&["SET", "a", "1"]));
+    let first = bench.write();
+    bench.log.append(0, words(&["SET", "b", "1"]));
+    bench.log.append(0, words(&["SET", "c", "1"]));
+    bench.log.seal(1);
+    assert!(!bench.log.ready_to_seal() && bench.log.durable_lsn() == 0);
+    assert_eq!(bench.done(first).advanced, CoreSet::one(0));
+    assert_eq!(bench.log.durable_lsn(), 1);
+    let second = bench.write();
+    assert_eq!((second.offset, second.dsync), (1024, true));
+    let _ = bench.done(second);
+    assert_eq!(bench.log.durable_lsn(), 3);
+    assert!(bench.log.is_drained());
+}
+
+#[test]
+fn w6_a_sync_covers_what_completed_before_it_was_submitted() {
+    let mut bench = bench(SyncPolicy::EverySecond, 2);
+    bench.log.append(0, words(&["SET", "a", "1"]));
+    let first = bench.write();
+    bench.log.append(0, words(&["SET", "b", "1"]));
+    let second = bench.write();
+    assert!(!first.dsync);
+    let _ = bench.done(first);
+    bench.log.request_sync();
+    let _ = bench.done(second);
+    assert_eq!(bench.log.durable_lsn(), 0, "written is not synced");
+    let sync = bench.log.next_op().unwrap();
+    bench.carry_out(sync);
+    assert_eq!(bench.log.durable_lsn(), 1, "the second write ended after the sync was submitted");
+    bench.log.request_sync();
+    bench.settle();
+    assert_eq!(bench.log.durable_lsn(), 2);
+}
+
+#[test]
+fn w6_a_frame_written_with_dsync_does_not_vouch_for_one_that_was_not() {
+    let mut bench = bench(SyncPolicy::EverySecond, 1);
+    bench.log.append(0, words(&["SET", "a", "1"]));
+    let first = bench.write();
+    bench.log.set_policy(SyncPolicy::Always);
+    let _ = bench.done(first);
+    bench.log.append(0, words(&["SET", "b", "1"]));
+    let sync = bench.log.next_op().unwrap();
+    let second = bench.write();
+    assert!(second.dsync && matches!(sync, LogOp::Fdatasync { .. }));
+    let _ = bench.done(second);
+    assert_eq!(bench.log.durable_lsn(), 0);
+    bench.carry_out(sync);
+    assert_eq!(bench.log.durable_lsn(), 2);
+}
+
+#[test]
+fn f2_a_failed_sync_poisons_and_is_never_tried_again() {
+    let mut bench = bench(SyncPolicy::EverySecond, 1);
+    bench.log.append(0, words(&["SET", "a", "1"]));
+    bench.settle();
+    bench.log.request_sync();
+    let Some(LogOp::Fdatasync { token, .. }) = bench.log.next_op() else { panic!("a sync is due") };
+    let completion = bench.log.on_complete(token, Err(io::Error::from_raw_os_error(libc::EIO)), None);
+    assert_eq!(completion.poisoned, CoreSet::one(0));
+    bench.log.append(0, words(&["SET", "b", "1"]));
+    bench.log.request_sync();
+    bench.log.seal(1);
+    assert!(bench.log.next_op().is_none(), "a poisoned segment is not touched");
+    assert!(matches!(bench.log.admit(1), Admission::Refuse(Refusal::Poisoned(_))));
+    assert_eq!(bench.log.durable_lsn(), 0);
+}
+
+#[test]
+fn f2_a_short_write_poisons() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    bench.log.append(0, words(&["SET", "a", &"v".repeat(2000)]));
+    let write = bench.write();
+    assert_eq!(bench.log.on_complete(write.token, Ok(512), Some(write.buf)).poisoned, CoreSet::one(0));
+    assert_eq!(bench.log.poisoned().unwrap().what, "short write");
+}
+
+#[test]
+fn w7_writes_are_refused_before_they_run_and_admitted_again_when_there_is_room() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    bench.settle();
+    bench.fs.set_room(Some(0));
+    let value = "v".repeat(20_000);
+    let mut logged = 0;
+    let refused = loop {
+        match bench.log.admit(encoded_bytes(words(&["SET", "k", &value]))) {
+            Admission::Ok => {
+                bench.log.append(0, words(&["SET", "k", &value]));
+                logged += 1;
+            }
+            Admission::WaitForSpace => {}
+            Admission::Refuse(refusal) => break refusal,
+        }
+        bench.settle();
+    };
+    assert!(matches!(refused, Refusal::NoSpace(_)) && logged >= 5, "{logged} fit into two segments");
+    assert_eq!(bench.log.durable_lsn(), logged, "everything admitted is durable");
+    assert!(matches!(bench.log.admit(100), Admission::Ok), "a small one still fits");
+    bench.fs.set_room(None);
+    bench.log.retry_segment();
+    bench.settle();
+    assert!(matches!(bench.log.admit(encoded_bytes(words(&["SET", "k", &value]))), Admission::Ok));
+}
+
+#[test]
+fn w7_what_is_reserved_is_not_admitted_twice() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    assert!(matches!(bench.log.reserve(50_000), Admission::Ok));
+    assert!(matches!(bench.log.admit(50_000), Admission::WaitForSpace));
+    bench.log.unreserve(50_000);
+    assert!(matches!(bench.log.admit(50_000), Admission::Ok));
+}
+
+#[test]
+fn w7_a_frame_that_found_no_space_goes_to_a_new_segment_with_its_database() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    bench.log.append(4, words(&["SET", "a", "1"]));
+    bench.settle();
+    bench.log.append(4, words(&["SET", "b", "1"]));
+    bench.log.append(2, words(&["SET", "c", "1"]));
+    let write = bench.write();
+    // Half of it reached the medium.
+    write.segment.file.write_at(&write.buf[..512], write.offset, true).unwrap();
+    let dead = write.segment.header.seq;
+    let completion = bench.log.on_complete(write.token, enospc(), Some(write.buf));
+    assert_eq!(completion, Completion::default());
+    bench.log.append(2, words(&["SET", "d", "1"]));
+    bench.settle();
+    assert!(bench.log.segment().header.seq > dead);
+    assert_eq!(bench.log.durable_lsn(), 4);
+    let effects = [(4, "a"), (4, "b"), (2, "c"), (2, "d")].map(|(db, key)| (db, key.to_string()));
+    assert_eq!(bench.replay(), effects);
+}
+
+#[test]
+fn a_record_larger_than_a_segment_gets_one_that_holds_it() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    let value = "v".repeat(300_000);
+    bench.log.append(1, words(&["SET", "small", "1"]));
+    while !matches!(bench.log.admit(encoded_bytes(words(&["SET", "large", &value]))), Admission::Ok) {
+        bench.settle();
+    }
+    bench.log.append(1, words(&["SET", "large", &value]));
+    bench.log.append(0, words(&["SET", "after", "1"]));
+    bench.settle();
+    assert!(bench.log.is_drained());
+    let effects = [(1, "small"), (1, "large"), (0, "after")].map(|(db, key)| (db, key.to_string()));
+    assert_eq!(bench.replay(), effects);
+}
+
+#[test]
+fn a_transaction_that_is_dropped_leaves_nothing() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    bench.log.append(1, words(&["SET", "a", "1"]));
+    let mut dropped = bench.log.transaction();
+    dropped.effect(2, words(&["SET", "x", "1"]));
+    drop(dropped);
+    assert_eq!(bench.log.transaction().finish(None), None);
+    let mut kept = bench.log.transaction();
+    kept.encoded_effect(3, b"*2\r\n$3\r\nDEL\r\n$1\r\nb\r\n");
+    kept.effect(1, words(&["SET", "c", "1"]));
+    assert_eq!(kept.finish(None), Some(2));
+    bench.log.append(1, words(&["SET", "d", "1"]));
+    bench.settle();
+    assert_eq!(bench.log.durable_lsn(), 3);
+    let effects = [(1, "a"), (3, "b"), (1, "c"), (1, "d")].map(|(db, key)| (db, key.to_string()));
+    assert_eq!(bench.replay(), effects);
+}
