@@ -10,6 +10,7 @@ use crate::resp::OwnedArgs;
 use crate::shard::Shard;
 use crate::shard::mesh::Mesh;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -23,6 +24,8 @@ pub(crate) struct Rig {
     cores: Vec<(Rc<RefCell<Core>>, Runner, Mailbox)>,
     pub(crate) everyone: Arc<Everyone>,
     next_port: u16,
+    /// What was sent to each client and not looked at.
+    sent: HashMap<(usize, ConnRef), Vec<u8>>,
 }
 
 /// A client of one core.
@@ -54,7 +57,7 @@ impl Rig {
             let core = Rc::new(RefCell::new(core));
             (core.clone(), Runner::new(core), mailbox)
         });
-        Rig { cores: made.collect(), everyone: everyone.clone(), next_port: 50_000 }
+        Rig { cores: made.collect(), everyone: everyone.clone(), next_port: 50_000, sent: HashMap::new() }
     }
 
     /// Connects a client to a core.
@@ -111,6 +114,17 @@ impl Rig {
                     core = shared.borrow_mut();
                 }
                 core.send_mail(|_| {});
+                // As the loop does: whatever may be sent goes out at the end of each pass.
+                let mut dirty = Vec::new();
+                core.take_dirty(&mut dirty);
+                for at in dirty {
+                    if core.next_send(at) {
+                        core.conns.get(at).expect("it sends").send_in_flight = false;
+                        let conn = core.conns.get(at).expect("it sends");
+                        let bytes = std::mem::take(&mut conn.sending);
+                        self.sent.entry((me, at)).or_default().extend(bytes);
+                    }
+                }
             }
             if !busy {
                 return;
@@ -122,11 +136,7 @@ impl Rig {
     /// What would be sent to a client by now, line breaks as blanks.
     pub(crate) fn take(&mut self, client: Client) -> String {
         self.settle();
-        let mut core = self.cores[client.core].0.borrow_mut();
-        let mut bytes = Vec::new();
-        let conn = core.conns.get(client.at).expect("the client is connected");
-        conn.dirty = false;
-        conn.outbox.take_ready(&mut bytes);
+        let bytes = self.sent.remove(&(client.core, client.at)).unwrap_or_default();
         String::from_utf8(bytes).unwrap().replace("\r\n", " ").trim_end().to_owned()
     }
 
