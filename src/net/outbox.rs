@@ -25,7 +25,7 @@ enum Slot {
     /// Not answered yet.
     Pending { seq: u64 },
     /// Answered before its turn.
-    Answered { seq: u64, bytes: Box<[u8]>, gates: Vec<Gate> },
+    Answered { bytes: Box<[u8]>, gates: Vec<Gate> },
 }
 
 /// The output of one connection.
@@ -143,7 +143,7 @@ impl Outbox {
         // Answers come nearly in order, so the place is near the front.
         let place = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Pending { seq: s } if *s == seq));
         if let Some(place) = place {
-            *place = Slot::Answered { seq, bytes: bytes.into(), gates: gates.to_vec() };
+            *place = Slot::Answered { bytes: bytes.into(), gates: gates.to_vec() };
         }
     }
 

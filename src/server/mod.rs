@@ -6,6 +6,7 @@ mod core;
 mod cron;
 mod dispatch;
 mod engine;
+mod facts;
 mod fanout;
 mod input;
 mod instant;
