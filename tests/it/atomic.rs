@@ -87,12 +87,8 @@ fn transfers_keep_the_sum() {
                         }
                         let sum = rng.below(50).to_string();
                         if teller % 2 == 0 {
-                            let commands = [
-                                vec!["MULTI"],
-                                vec!["DECRBY", &from, &sum],
-                                vec!["INCRBY", &to, &sum],
-                                vec!["EXEC"],
-                            ];
+                            let commands =
+                                [vec!["MULTI"], vec!["DECRBY", &from, &sum], vec!["INCRBY", &to, &sum], vec!["EXEC"]];
                             assert!(!client.pipeline(&commands)[3].is_error());
                             made += 1;
                         } else {
@@ -240,7 +236,8 @@ fn counters_count_every_increment_from_every_core() {
         for _ in 0..8 {
             scope.spawn(move || {
                 let mut client = Client::connect(port);
-                let commands: Vec<_> = (0..500).flat_map(|i| [vec!["INCR", "all"], vec!["INCR", ["a", "b", "c", "d"][i % 4]]]).collect();
+                let commands: Vec<_> =
+                    (0..500).flat_map(|i| [vec!["INCR", "all"], vec!["INCR", ["a", "b", "c", "d"][i % 4]]]).collect();
                 assert!(client.pipeline(&commands).iter().all(|reply| matches!(reply, Value::Int(_))));
             });
         }

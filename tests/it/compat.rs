@@ -70,13 +70,25 @@ fn divided(group: Group) -> (Vec<String>, Vec<String>) {
 
 fn page() -> String {
     let groups = [
-        Group::String, Group::Generic, Group::List, Group::Hash, Group::Set, Group::SortedSet, Group::Stream,
-        Group::Bitmap, Group::HyperLogLog, Group::Geo, Group::Transactions, Group::PubSub, Group::Connection,
-        Group::Server, Group::Cluster, Group::Scripting, Group::Sentinel,
+        Group::String,
+        Group::Generic,
+        Group::List,
+        Group::Hash,
+        Group::Set,
+        Group::SortedSet,
+        Group::Stream,
+        Group::Bitmap,
+        Group::HyperLogLog,
+        Group::Geo,
+        Group::Transactions,
+        Group::PubSub,
+        Group::Connection,
+        Group::Server,
+        Group::Cluster,
+        Group::Scripting,
+        Group::Sentinel,
     ];
-    let implemented = COMMANDS.iter().filter(|spec| {
-        is_there(spec) || spec.subcommands.iter().any(is_there)
-    });
+    let implemented = COMMANDS.iter().filter(|spec| is_there(spec) || spec.subcommands.iter().any(is_there));
     let mut page = HEAD.to_owned();
     write!(page, "\n{} of {} commands are there.\n\n", implemented.count(), COMMANDS.len()).unwrap();
     page.push_str("| Group | There | Missing |\n|---|---|---|\n");

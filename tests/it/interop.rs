@@ -11,7 +11,22 @@ use std::process::Stdio;
 /// The value of each type that the server knows, many times.
 fn fill(client: &mut Client, rng: &mut Rng) {
     let families: &[&[&str]] = &[
-        &["SET k{} v{}", "APPEND a{} {}", "INCRBY n{} {}", "SETRANGE r{} 5 {}", "SETBIT b{} {} 1", "SET t{} {} PX 100000000", "INCRBYFLOAT f{} 0.{}", "GETDEL k{}", "MSET k{} {} k{} {}", "RENAME k1{} k2{}", "COPY k{} k{} REPLACE", "EXPIRE k{} 50000", "PERSIST t{}", "DEL k{}"],
+        &[
+            "SET k{} v{}",
+            "APPEND a{} {}",
+            "INCRBY n{} {}",
+            "SETRANGE r{} 5 {}",
+            "SETBIT b{} {} 1",
+            "SET t{} {} PX 100000000",
+            "INCRBYFLOAT f{} 0.{}",
+            "GETDEL k{}",
+            "MSET k{} {} k{} {}",
+            "RENAME k1{} k2{}",
+            "COPY k{} k{} REPLACE",
+            "EXPIRE k{} 50000",
+            "PERSIST t{}",
+            "DEL k{}",
+        ],
         &["RPUSH l{} {} {} {}", "LPUSH l{} x{}", "LPOP l{}", "LSET l{} 0 {}", "LTRIM l{} 0 100"],
         &["SADD s{} {} {} m{}", "SADD i{} {} {}", "SREM s{} {}", "SPOP s{}", "SMOVE s{} s{} {}"],
         &["HSET h{} f{} {} g{} {}", "HINCRBY h{} n{} 1", "HDEL h{} f{}"],
@@ -58,7 +73,8 @@ fn fill(client: &mut Client, rng: &mut Rng) {
 fn check_aof(name: &str, dir: &Path) {
     let check = name.replace("-server", "-check-aof");
     let Some(mut command) = peers::program(&check) else { return peers::skipped(&check) };
-    let manifest = log_files(dir).into_iter().find(|path| path.extension().is_some_and(|ext| ext == "manifest")).unwrap();
+    let manifest =
+        log_files(dir).into_iter().find(|path| path.extension().is_some_and(|ext| ext == "manifest")).unwrap();
     let output = command.arg(manifest).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{check}: {said}{}", String::from_utf8_lossy(&output.stderr));

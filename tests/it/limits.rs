@@ -30,7 +30,9 @@ fn maxclients_turns_the_next_one_away_and_lets_it_in_when_one_leaves() {
     assert_eq!(one_more.read().unwrap().text(), "ERR max number of clients reached");
     assert!(one_more.is_closed());
     clients.pop();
-    eventually("a place is free again", || server.client().try_call(&["PING"]).is_ok_and(|reply| reply.text() == "PONG"));
+    eventually("a place is free again", || {
+        server.client().try_call(&["PING"]).is_ok_and(|reply| reply.text() == "PONG")
+    });
 }
 
 #[test]

@@ -107,9 +107,8 @@ fn clients_are_told_loading_until_the_data_is_there() {
     let server = Server::start(dir.path(), "--cores 2 --aof-segment-size 16mb --appendfsync no");
     let mut client = server.client();
     for batch in 0..60 {
-        let commands: Vec<Vec<String>> = (0..5_000)
-            .map(|i| vec!["SET".into(), format!("key:{batch}:{i}"), "x".repeat(64)])
-            .collect();
+        let commands: Vec<Vec<String>> =
+            (0..5_000).map(|i| vec!["SET".into(), format!("key:{batch}:{i}"), "x".repeat(64)]).collect();
         assert!(client.pipeline(&commands).iter().all(|reply| reply.text() == "OK"));
     }
     client.expect("DBSIZE", "300000");
@@ -181,8 +180,7 @@ fn more_cores_than_cpus_serve() {
     let dir = directory();
     let server = Server::start(dir.path(), "--cores 8 --aof-segment-size 256kb");
     let mut client = server.client();
-    let commands: Vec<Vec<String>> =
-        (0..2_000).map(|i| vec!["SET".into(), format!("k{i}"), i.to_string()]).collect();
+    let commands: Vec<Vec<String>> = (0..2_000).map(|i| vec!["SET".into(), format!("k{i}"), i.to_string()]).collect();
     assert!(client.pipeline(&commands).iter().all(|reply| reply.text() == "OK"));
     client.expect("DBSIZE", "2000");
     client.expect("FLUSHALL", "OK");

@@ -71,7 +71,9 @@ impl Model {
             self.dbs[db as usize].iter().map(move |(key, value)| (db, key, format!("{:?}", Value::bulk(value))))
         });
         wanted.clone().count() == found.len()
-            && wanted.zip(found).all(|((db, key, value), found)| db == found.0 && key == &found.1[0] && value == found.1[3])
+            && wanted
+                .zip(found)
+                .all(|((db, key, value), found)| db == found.0 && key == &found.1[0] && value == found.1[3])
     }
 }
 
