@@ -171,6 +171,9 @@ fn kill_9_with_everysec_loses_nothing_that_the_kernel_has() {
 /// The harness's own check, with readers, transfers and receipts.
 #[test]
 fn basalt_bench_verify_finds_nothing() {
+    if !super::differential::is_there("LRANGE") {
+        return super::peers::skipped("basalt-bench verify: it keeps its receipts in lists, which are not there yet");
+    }
     for cores in [1, 2, 4] {
         let dir = directory();
         let server = format!(
