@@ -8,15 +8,19 @@ mod bitmap;
 mod errors;
 mod expect;
 mod generic;
+mod hash;
 mod long_double;
 mod answer;
 mod connection;
 mod pubsub;
+mod sample;
 mod server;
 pub mod spec;
 mod string;
 mod table;
 mod transactions;
+mod typed;
+mod walk;
 #[cfg(test)]
 mod testing;
 
