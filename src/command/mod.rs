@@ -10,15 +10,19 @@ mod connection;
 mod errors;
 mod expect;
 mod generic;
+mod hash;
 mod long_double;
 mod pubsub;
+mod sample;
 mod server;
 pub mod spec;
 mod string;
 mod table;
+mod transactions;
+mod typed;
+mod walk;
 #[cfg(test)]
 mod testing;
-mod transactions;
 
 use crate::net::Conn;
 use crate::resp::Args;

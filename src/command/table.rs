@@ -18,7 +18,8 @@ pub fn all() -> &'static [Command] {
 }
 
 fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
-    let keyed = [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers()];
+    let keyed =
+        [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers(), super::hash::handlers()];
     let others = [
         super::connection::handlers(),
         super::pubsub::handlers(),
