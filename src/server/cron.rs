@@ -150,6 +150,8 @@ impl Core {
         let drained = self.shard.journal_ref().log_ref().is_none_or(|log| log.poisoned().is_some() || log.is_drained());
         if drained && self.flights.is_empty() {
             self.ending = Ending::Done;
+        } else if self.ending == Ending::Closing {
+            self.hasten();
         }
     }
 

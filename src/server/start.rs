@@ -229,7 +229,6 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
     }
     let keys: usize = shards.iter().flat_map(|shard| shard.keyspace().dbs()).map(|db| db.len()).sum();
     tracing::info!("loaded {keys} keys in {:.3} seconds", started.elapsed().as_secs_f64());
-    everyone.progress.loading.store(false, Ordering::Release);
     for (outside, shard) in everyone.outsides.iter().zip(shards) {
         let client = keeper.as_ref().map(|(client, _)| client.clone());
         outside.post(Envelope::Loaded(Box::new(Moved::of(shard)), client));
