@@ -39,9 +39,16 @@ pub struct Outbox {
     slots: VecDeque<Slot>,
     next_seq: u64,
     muted: bool,
+    /// Nothing of it may be sent: its replies become part of another one.
+    captured: bool,
 }
 
 impl Outbox {
+    /// An outbox whose replies are taken by [`Outbox::take_ready`] and never sent by themselves.
+    pub fn captured() -> Outbox {
+        Outbox { captured: true, ..Outbox::default() }
+    }
+
     /// Where the next reply is written, and how much is there already: give that to [`Outbox::commit`].
     #[inline]
     pub fn target(&mut self) -> (&mut Vec<u8>, usize) {
@@ -238,7 +245,7 @@ impl Outbox {
     /// Whether bytes may be sent.
     #[inline]
     pub fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() && !self.captured
     }
 
     /// Swaps what may be sent with `empty`, whose memory serves the next replies.

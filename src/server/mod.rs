@@ -26,6 +26,8 @@ mod spanning;
 mod start;
 mod subscribers;
 mod task;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod transaction;
 
 pub(crate) use clients::describe_client;

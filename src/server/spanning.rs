@@ -11,6 +11,7 @@ use super::task::Handle;
 use crate::command::spec::{Flags, wrong_arity};
 use crate::command::{Command, Exec, Flow, Merge};
 use crate::net::{Conn, ConnRef, Gate, Session};
+use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::shard::locks::{LockKey, Mode};
 use crate::shard::message::{Answer, Request, StepCommand};
@@ -68,6 +69,15 @@ impl Core {
         self.resume.push(at);
     }
 
+    /// As [`Core::finish_spanning`], and counts the command; its time is that from start to end.
+    fn finish_command(&mut self, command: &'static Command, started: Ticks, at: ConnRef, seq: u64, outcome: Outcome) {
+        let nanos = Ticks::now().nanos_since(started);
+        let stats = &mut self.stats.by_command[command.spec.id.index()];
+        stats.record(nanos, self.settings.latency_tracking);
+        stats.failed += (outcome.bytes.first() == Some(&b'-')) as u64;
+        self.finish_spanning(at, seq, outcome);
+    }
+
     /// A command that each core can do its part of.
     pub(super) fn split(&mut self, conn: &mut Conn, command: &'static Command, merge: Merge, args: Args) -> Flow {
         if !is_whole(command, args) {
@@ -76,8 +86,9 @@ impl Core {
         let Some((at, seq)) = self.begin_spanning(conn) else { return Flow::Retry };
         let (session, args) = (conn.session, OwnedArgs::new(args.iter()));
         self.tasks.spawn(move |handle| async move {
+            let started = Ticks::now();
             let outcome = run_split(&handle, command, merge, session, &args).await;
-            handle.with(|core| core.finish_spanning(at, seq, outcome));
+            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
         });
         Flow::Blocked
     }
@@ -87,8 +98,9 @@ impl Core {
         let Some((at, seq)) = self.begin_spanning(conn) else { return Flow::Retry };
         let (session, args) = (conn.session, OwnedArgs::new(args.iter()));
         self.tasks.spawn(move |handle| async move {
+            let started = Ticks::now();
             let outcome = run_gather(&handle, command, session, &args).await;
-            handle.with(|core| core.finish_spanning(at, seq, outcome));
+            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
         });
         Flow::Blocked
     }
@@ -98,8 +110,9 @@ impl Core {
         let Some((at, seq)) = self.begin_spanning(conn) else { return Flow::Retry };
         let (session, args) = (conn.session, OwnedArgs::new(args.iter()));
         self.tasks.spawn(move |handle| async move {
+            let started = Ticks::now();
             let outcome = run_every(&handle, command, merge, session, &args).await;
-            handle.with(|core| core.finish_spanning(at, seq, outcome));
+            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
         });
         Flow::Blocked
     }

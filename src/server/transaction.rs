@@ -487,7 +487,7 @@ async fn run_steps(handle: &Handle, at: ConnRef, steps: &[Step]) -> (Vec<Vec<u8>
 async fn run_with_conn(handle: &Handle, at: ConnRef, step: &Step) -> Outcome {
     let started = handle.with(|core| {
         let mut conn = core.conns.take(at)?;
-        let aside = std::mem::replace(&mut conn.outbox, Outbox::default());
+        let aside = std::mem::replace(&mut conn.outbox, Outbox::captured());
         let flow = match step.command.exec {
             Exec::Conn(run) => run(core, &mut conn, step.args.as_args()),
             _ => Flow::Next,
