@@ -11,6 +11,7 @@ mod errors;
 mod expect;
 mod generic;
 mod hash;
+mod list;
 mod long_double;
 mod pubsub;
 mod sample;

@@ -24,6 +24,7 @@ fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
         super::bitmap::handlers(),
         super::hash::handlers(),
         super::set::handlers(),
+        super::list::handlers(),
     ];
     let others = [
         super::connection::handlers(),
