@@ -25,6 +25,7 @@ mod testing;
 mod transactions;
 mod typed;
 mod walk;
+#[cfg(test)]
 
 use crate::net::Conn;
 use crate::resp::Args;

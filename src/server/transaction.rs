@@ -383,7 +383,7 @@ async fn exec_whole(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: &[W
     });
     let answers = handle.ask(requests.collect()).await;
     if let Some(answer) = answers.into_iter().find(|answer| !matches!(answer, Answer::Done)) {
-        instant::go(handle);
+        instant::go(handle).await;
         return aborted(answer, proto);
     }
     // What the steps do is gathered in their order, core after core within a step.
@@ -402,7 +402,7 @@ async fn exec_whole(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: &[W
         }
     }
     let result = instant::log_barrier(handle, effects, false, ends).await;
-    instant::go(handle);
+    instant::go(handle).await;
     match result {
         Ok(()) => Outcome { bytes: array_of(&replies), gates: Vec::new() },
         Err(text) => {
