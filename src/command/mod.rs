@@ -19,6 +19,7 @@ mod table;
 mod transactions;
 #[cfg(test)]
 mod testing;
+mod zset;
 
 use crate::net::Conn;
 use crate::resp::Args;

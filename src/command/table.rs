@@ -18,7 +18,12 @@ pub fn all() -> &'static [Command] {
 }
 
 fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
-    let keyed = [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers()];
+    let keyed = [
+        super::string::handlers(),
+        super::generic::handlers(),
+        super::bitmap::handlers(),
+        super::zset::handlers(),
+    ];
     let others = [
         super::connection::handlers(),
         super::pubsub::handlers(),
