@@ -4,19 +4,23 @@
 //! [`Cx`] that is the only way to change the keyspace. The others are about the connection or the server and run on
 //! the connection's core.
 
+mod answer;
 mod bitmap;
+mod connection;
 mod errors;
 mod expect;
 mod generic;
+mod hash;
 mod long_double;
-mod answer;
-mod connection;
 mod pubsub;
+mod sample;
 mod server;
 pub mod spec;
 mod string;
 mod table;
 mod transactions;
+mod typed;
+mod walk;
 #[cfg(test)]
 mod testing;
 mod zset;

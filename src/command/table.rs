@@ -18,17 +18,14 @@ pub fn all() -> &'static [Command] {
 }
 
 fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
-    let keyed = [
-        super::string::handlers(),
-        super::generic::handlers(),
-        super::bitmap::handlers(),
-        super::zset::handlers(),
-    ];
+    let keyed =
+        [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers(), super::hash::handlers()];
+    let ordered = [super::zset::handlers()];
     let others = [
         super::connection::handlers(),
         super::pubsub::handlers(),
         super::server::handlers(),
         super::transactions::handlers(),
     ];
-    keyed.into_iter().flatten().copied().chain(others.concat())
+    keyed.into_iter().chain(ordered).flatten().copied().chain(others.concat())
 }

@@ -46,7 +46,10 @@ impl Core {
 
     fn every_second(&mut self) {
         let now_ms = self.now_ms;
-        if let Some(log) = self.shard.journal().log() {
+        // While all stand still the log must stay where it ended: no idle frame either.
+        if !self.standstill.stopped
+            && let Some(log) = self.shard.journal().log()
+        {
             log.retry_segment();
             if log.policy() == crate::log::SyncPolicy::EverySecond {
                 log.request_sync();

@@ -53,7 +53,7 @@ impl Core {
                 while let Some((from, batch)) = self.standstill.batches.pop_front() {
                     self.run_batch(from, batch);
                 }
-                None
+                Some(Answer::Done)
             }
             _ => None,
         }
@@ -169,9 +169,10 @@ pub(super) async fn stop_all(handle: &Handle) -> Vec<SegmentEnd> {
     answers.into_iter().filter_map(|answer| if let Answer::Ended(end) = answer { end } else { None }).collect()
 }
 
-/// Lets all cores go on.
-pub(super) fn go(handle: &Handle) {
-    handle.tell(to_all(handle, || Request::Go));
+/// Lets all cores go on. The right to stop them is given back when all have: otherwise the next one's Stop could reach
+/// a core before this Go, which would then undo it.
+pub(super) async fn go(handle: &Handle) {
+    handle.ask(to_all(handle, || Request::Go)).await;
     give_instant(handle);
 }
 
@@ -215,6 +216,6 @@ pub(crate) async fn at_one_instant(handle: &Handle, what: Whole) -> Result<(), S
     if result.is_ok() {
         act_all(handle, &what).await;
     }
-    go(handle);
+    go(handle).await;
     result
 }

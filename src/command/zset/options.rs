@@ -121,10 +121,7 @@ impl<'a> RangeOptions<'a> {
         }
         let (by, reverse) = (given_by.unwrap_or(By::Rank), given_reverse.unwrap_or(false));
         if count != -1 && by == By::Rank {
-            return refuse(
-                cx,
-                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
-            );
+            return refuse(cx, "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
         }
         if with_scores && by == By::Lex {
             return refuse(cx, "ERR syntax error, WITHSCORES not supported in combination with BYLEX");

@@ -166,10 +166,7 @@ fn pops_log_how_many_went_and_keys_go_with_their_last_member() {
         ("ZMPOP 1 z MID", "-ERR syntax error"),
         ("ZMPOP 2 z MIN", "-ERR syntax error"),
     ]);
-    assert_eq!(
-        bench.effects(),
-        ["ZADD z 1 a 2 b 3 c 4 d 5 e", "ZPOPMIN z 1", "ZPOPMAX z 2", "ZPOPMIN z 1", "DEL z"],
-    );
+    assert_eq!(bench.effects(), ["ZADD z 1 a 2 b 3 c 4 d 5 e", "ZPOPMIN z 1", "ZPOPMAX z 2", "ZPOPMIN z 1", "DEL z"],);
 }
 
 #[test]
