@@ -25,7 +25,9 @@ mod testing;
 mod transactions;
 mod typed;
 mod walk;
+mod zset;
 #[cfg(test)]
+mod testing;
 
 use crate::net::Conn;
 use crate::resp::Args;

@@ -25,6 +25,7 @@ fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
         super::hash::handlers(),
         super::set::handlers(),
         super::list::handlers(),
+        super::zset::handlers(),
     ];
     let others = [
         super::connection::handlers(),
@@ -32,5 +33,5 @@ fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
         super::server::handlers(),
         super::transactions::handlers(),
     ];
-    keyed.into_iter().flatten().copied().chain(others.concat())
+    keyed.into_iter().chain(ordered).flatten().copied().chain(others.concat())
 }
