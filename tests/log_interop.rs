@@ -3,6 +3,8 @@
 //! Needs the peers' binaries: `BASALT_PEERS` names a runner that takes a binary's name and its arguments (default
 //! `~/.cache/basalt-peers/run`). Without it the tests say so and pass.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -36,8 +38,11 @@ fn directory(dir: &Path) -> Directory {
     }
 }
 
+/// Core, database, words.
+type Effect = (Option<u16>, u16, Vec<String>);
+
 #[derive(Default)]
-struct Effects(Vec<(Option<u16>, u16, Vec<String>)>);
+struct Effects(Vec<Effect>);
 
 impl ReplaySink for Effects {
     fn base_rdb(&mut self, path: &Path) -> Result<u64, String> {
@@ -51,7 +56,7 @@ impl ReplaySink for Effects {
     }
 }
 
-fn recover(dir: &Path) -> (Vec<(Option<u16>, u16, Vec<String>)>, Vec<Finding>) {
+fn recover(dir: &Path) -> (Vec<Effect>, Vec<Finding>) {
     let plan = plan(&directory(dir), &Options::default()).unwrap();
     let mut effects = Effects::default();
     plan.replay(&mut effects).unwrap();

@@ -4,21 +4,21 @@
 //! [`Cx`] that is the only way to change the keyspace. The others are about the connection or the server and run on
 //! the connection's core.
 
+mod answer;
 mod bitmap;
+mod connection;
 mod errors;
 mod expect;
 mod generic;
 mod long_double;
-mod answer;
-mod connection;
 mod pubsub;
 mod server;
 pub mod spec;
 mod string;
 mod table;
-mod transactions;
 #[cfg(test)]
 mod testing;
+mod transactions;
 
 use crate::net::Conn;
 use crate::resp::Args;

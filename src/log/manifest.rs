@@ -1,7 +1,7 @@
 //! The manifest: which files make up the log, in the text format of Redis 7 with additions that it skips.
 //!
 //! ```text
-//! file "appendonly.aof.1.base.rdb" seq 1 type b
+//! file "appendonly.aof.1.base.rdb" seq 1 type b by basalt
 //! file "appendonly.aof.4.incr.aof" seq 4 type i core 0 gen 3 id 0123456789abcdef end 8192 lsn 17
 //! #basalt-manifest v=0001 edit=000000000000000c crc=0123456789abcdef
 //! ```
@@ -127,7 +127,8 @@ impl Manifest {
                     let _ = write!(text, " end {offset} lsn {lsn}");
                 }
             }
-            text.push('\n');
+            // So that a manifest cut short behind this line is not taken for one of Redis.
+            text.push_str(if entry.segment.is_none() { " by basalt\n" } else { "\n" });
         }
         let _ = write!(text, "{LAST_LINE}v={FORMAT_VERSION:04x} edit={:016x} crc=", self.edit);
         let crc = crc(text.as_bytes());
@@ -138,7 +139,7 @@ impl Manifest {
     /// Reads a manifest of Basalt, Redis or Valkey.
     pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestFault> {
         let mut manifest = Manifest::default();
-        let mut comments = false;
+        let mut ours = false;
         let mut sealed = false;
         let mut seq_before = 0;
         let mut start = 0;
@@ -151,9 +152,10 @@ impl Manifest {
                 manifest.edit = read_last_line(bytes, start, line)?;
                 sealed = true;
             } else if line.starts_with(b"#") {
-                comments = true;
+                ours |= line.windows(7).any(|word| word == b"basalt-");
             } else {
-                let entry = read_entry(line).map_err(fault)?;
+                let (entry, by_us) = read_entry(line).map_err(fault)?;
+                ours |= by_us;
                 if entry.role == Role::Base && manifest.base().is_some() {
                     return Err(fault("a second base file"));
                 }
@@ -173,8 +175,7 @@ impl Manifest {
         if bytes.is_empty() {
             return Err(ManifestFault::Empty);
         }
-        let ours = manifest.entries.iter().any(|entry| entry.segment.is_some());
-        if !sealed && (ours || comments && bytes.windows(7).any(|word| word == b"basalt-")) {
+        if !sealed && ours {
             return Err(ManifestFault::NoChecksum);
         }
         Ok(manifest)
@@ -202,7 +203,8 @@ fn read_last_line(bytes: &[u8], start: usize, line: &[u8]) -> Result<u64, Manife
     }
 }
 
-fn read_entry(line: &[u8]) -> Result<Entry, &'static str> {
+/// Reads a line; also says whether Basalt wrote it.
+fn read_entry(line: &[u8]) -> Result<(Entry, bool), &'static str> {
     let line = std::str::from_utf8(line).map_err(|_| "not UTF-8")?;
     let Some(line) = line.strip_suffix('\n') else { return Err("the line end is missing: the file was cut short") };
     let words = split_words(line.trim_matches([' ', '\t', '\r'])).ok_or("unbalanced quotes")?;
@@ -235,7 +237,8 @@ fn read_entry(line: &[u8]) -> Result<Entry, &'static str> {
         _ => None,
     };
     let seq = number("seq")?.filter(|&seq| seq > 0).ok_or("no sequence number")?;
-    Ok(Entry { name: name.to_string(), seq, role, segment })
+    let by_us = segment.is_some() || value("by") == Some("basalt");
+    Ok((Entry { name: name.to_string(), seq, role, segment }, by_us))
 }
 
 fn quote(name: &str) -> String {

@@ -25,7 +25,7 @@ enum Slot {
     /// Not answered yet.
     Pending { seq: u64 },
     /// Answered before its turn.
-    Answered { seq: u64, bytes: Box<[u8]>, gates: Vec<Gate> },
+    Answered { bytes: Box<[u8]>, gates: Vec<Gate> },
 }
 
 /// The output of one connection.
@@ -39,9 +39,16 @@ pub struct Outbox {
     slots: VecDeque<Slot>,
     next_seq: u64,
     muted: bool,
+    /// Nothing of it may be sent: its replies become part of another one.
+    captured: bool,
 }
 
 impl Outbox {
+    /// An outbox whose replies are taken by [`Outbox::take_ready`] and never sent by themselves.
+    pub fn captured() -> Outbox {
+        Outbox { captured: true, ..Outbox::default() }
+    }
+
     /// Where the next reply is written, and how much is there already: give that to [`Outbox::commit`].
     #[inline]
     pub fn target(&mut self) -> (&mut Vec<u8>, usize) {
@@ -136,7 +143,7 @@ impl Outbox {
         // Answers come nearly in order, so the place is near the front.
         let place = self.slots.iter_mut().find(|slot| matches!(slot, Slot::Pending { seq: s } if *s == seq));
         if let Some(place) = place {
-            *place = Slot::Answered { seq, bytes: bytes.into(), gates: gates.to_vec() };
+            *place = Slot::Answered { bytes: bytes.into(), gates: gates.to_vec() };
         }
     }
 
@@ -238,7 +245,7 @@ impl Outbox {
     /// Whether bytes may be sent.
     #[inline]
     pub fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() && !self.captured
     }
 
     /// Swaps what may be sent with `empty`, whose memory serves the next replies.

@@ -8,6 +8,7 @@ mod process;
 mod rates;
 mod saves;
 mod secrets;
+pub mod server_log;
 mod slowlog;
 mod stats;
 

@@ -42,12 +42,7 @@ impl Sampler {
         let now = sample(now_ms, stats);
         let Some(then) = self.samples.front().filter(|then| then[0] < now[0]) else { return Rates::default() };
         let per_second = |at: usize| now[at].saturating_sub(then[at]) as f64 * 1000.0 / (now[0] - then[0]) as f64;
-        Rates {
-            commands: per_second(1),
-            bytes_in: per_second(2),
-            bytes_out: per_second(3),
-            passes: per_second(4),
-        }
+        Rates { commands: per_second(1), bytes_in: per_second(2), bytes_out: per_second(3), passes: per_second(4) }
     }
 }
 

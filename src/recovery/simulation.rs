@@ -450,7 +450,11 @@ impl World {
         self.keeper = None;
         self.pending_parts.clear();
         self.rewrite = None;
-        self.fs.power_cut(how);
+        match how {
+            // With the power off the process is not all that died.
+            PowerCut::KeepAll if !self.fs.is_off() => self.fs.kill(),
+            _ => self.fs.power_cut(how),
+        }
     }
 }
 

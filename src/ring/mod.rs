@@ -115,7 +115,7 @@ impl Ring {
             .setup_submit_all()
             .setup_cqsize(COMPLETIONS)
             .setup_clamp();
-        let mut uring = builder.build(SUBMISSIONS).map_err(|source| match source.raw_os_error() {
+        let uring = builder.build(SUBMISSIONS).map_err(|source| match source.raw_os_error() {
             Some(libc::EPERM) | Some(libc::EACCES) => RingError::NotPermitted { source },
             Some(libc::ENOSYS) => RingError::TooOld { feature: "io_uring_setup", source },
             Some(libc::EINVAL) => RingError::TooOld { feature: "SINGLE_ISSUER and DEFER_TASKRUN", source },

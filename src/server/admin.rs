@@ -9,8 +9,8 @@ use crate::command::spec::Flags;
 use crate::command::{Command, Flow};
 use crate::net::{Accepted, ClientRecord, Closing, Conn, ConnRef, Session, Special};
 use crate::resp::{Args, Reply};
-use crate::shard::{NotAdmitted, Shard};
 use crate::shard::locks::LockKey;
+use crate::shard::{NotAdmitted, Shard};
 use std::sync::atomic::Ordering;
 
 impl Core {
@@ -134,9 +134,8 @@ impl Core {
     #[cold]
     pub(super) fn note_slow(&mut self, nanos: u64, args: Args, client: SlowClient) {
         if self.settings.slowlog_slower_than_us.is_some_and(|limit| nanos / 1000 >= limit) {
-            let hidden = crate::command::spec::resolve(args)
-                .ok()
-                .and_then(|spec| crate::observe::without_secrets(spec, args));
+            let hidden =
+                crate::command::spec::resolve(args).ok().and_then(|spec| crate::observe::without_secrets(spec, args));
             let args = hidden.as_ref().map_or(args, |hidden| hidden.as_args());
             let entry = crate::observe::SlowEntry::new(nanos / 1000, args, client.address, client.name);
             self.everyone.slowlog.add(entry, self.settings.slowlog_max_len as usize);

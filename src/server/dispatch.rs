@@ -294,9 +294,33 @@ pub(super) fn for_each_key(spec: &CommandSpec, args: Args, mut visit: impl FnMut
 pub(super) fn lock_keys(spec: &CommandSpec, args: Args, db: u16) -> Vec<LockKey> {
     let mut keys = Vec::new();
     let _ = for_each_key(spec, args, |key| keys.push(LockKey::new(db, key)));
+    match spec.name {
+        // Their target may be in another database.
+        "copy" => {
+            if let (Some(target), Some(to)) = (keys.get_mut(1), copy_target(args)) {
+                target.db = to;
+            }
+        }
+        "move" => {
+            if let (Some(key), Some(to)) = (args.get(1), args.get(2).and_then(parse_db)) {
+                keys.push(LockKey::new(to, key));
+            }
+        }
+        _ => {}
+    }
     keys.sort_unstable_by(|a, b| (a.db, &a.key).cmp(&(b.db, &b.key)));
     keys.dedup();
     keys
+}
+
+/// The database that COPY … DB names, if it does.
+fn copy_target(args: Args) -> Option<u16> {
+    (3..args.len()).find(|&at| args.is(at, "db")).and_then(|at| parse_db(args.get(at + 1)?))
+}
+
+/// The number of a database as a request spells it. One that does not exist matters to the command, not here.
+pub(super) fn parse_db(word: &[u8]) -> Option<u16> {
+    std::str::from_utf8(word).ok()?.parse().ok()
 }
 
 /// How a command locks its keys.

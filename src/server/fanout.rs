@@ -92,7 +92,10 @@ impl Handle {
     /// The reports of all cores.
     pub(crate) async fn reports(&self, latencies: bool) -> Vec<CoreReport> {
         let findings = self.ask_all(|| Query::Report { latencies }).await;
-        findings.into_iter().filter_map(|found| if let Finding::Report(report) = found { Some(*report) } else { None }).collect()
+        findings
+            .into_iter()
+            .filter_map(|found| if let Finding::Report(report) = found { Some(*report) } else { None })
+            .collect()
     }
 
     /// The names of all cores that have subscribers, each once.

@@ -86,9 +86,11 @@ impl<'a> Loader<'a> {
                 rdb::Item::SelectDb(number) => db = self.database(number).map_err(told)?,
                 rdb::Item::Key(record) => self.key(db, record).map_err(told)?,
                 rdb::Item::Function(_) => {
-                    return Err(told("it holds a library of functions, which Basalt cannot run yet; remove it with \
+                    return Err(told(
+                        "it holds a library of functions, which Basalt cannot run yet; remove it with \
                                      FUNCTION FLUSH on the server that wrote the file"
-                        .into()));
+                            .into(),
+                    ));
                 }
                 _ => {}
             }
@@ -99,7 +101,10 @@ impl<'a> Loader<'a> {
 
     fn database(&self, number: u32) -> Result<u16, String> {
         u16::try_from(number).ok().filter(|&db| db < self.settings.databases).ok_or_else(|| {
-            format!("it holds keys of database {number}, but there are only {} (directive databases)", self.settings.databases)
+            format!(
+                "it holds keys of database {number}, but there are only {} (directive databases)",
+                self.settings.databases
+            )
         })
     }
 
@@ -133,7 +138,9 @@ impl<'a> Loader<'a> {
             "flushdb" => self.shards.iter_mut().for_each(|shard| shard.flush(Some(db))),
             "swapdb" => {
                 let number = |at: usize| args.get(at).and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
-                let (Some(a), Some(b)) = (number(1), number(2)) else { return Err("a SWAPDB without databases".into()) };
+                let (Some(a), Some(b)) = (number(1), number(2)) else {
+                    return Err("a SWAPDB without databases".into());
+                };
                 self.shards.iter_mut().for_each(|shard| shard.swap(a, b));
             }
             _ => return self.replay_keyed(command, db, args),
@@ -208,9 +215,8 @@ impl ReplaySink for Loader<'_> {
 }
 
 fn find(commands: &'static [Command], args: Args) -> Result<&'static Command, String> {
-    let row = spec::resolve(args).map_err(|error| {
-        format!("{error}: {}", String::from_utf8_lossy(args.get(0).unwrap_or_default()))
-    })?;
+    let row = spec::resolve(args)
+        .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(args.get(0).unwrap_or_default())))?;
     Ok(&commands[row.id.index()])
 }
 
@@ -219,7 +225,13 @@ fn refused(args: Args, reply: &[u8]) -> String {
     format!("{} was answered with {}", words.join(" "), String::from_utf8_lossy(reply).trim_end())
 }
 
-fn replay_on(shard: &mut Shard, command: &'static Command, db: u16, args: Args, reply: &mut Vec<u8>) -> Result<(), String> {
+fn replay_on(
+    shard: &mut Shard,
+    command: &'static Command,
+    db: u16,
+    args: Args,
+    reply: &mut Vec<u8>,
+) -> Result<(), String> {
     let (Exec::Keyed(run) | Exec::Split(run, _)) = command.exec else {
         return Err(format!("{} is no effect", command.spec.name));
     };
@@ -259,7 +271,9 @@ fn is_parallel(generation: &GenerationPlan, cores: usize) -> bool {
         && generation.kind == SegmentKind::Ordinary
         && generation.plain.is_none()
         && generation.segments.iter().all(|segment| {
-            segment.appended.is_none() && segment.header.cores as usize == cores && (segment.header.core as usize) < cores
+            segment.appended.is_none()
+                && segment.header.cores as usize == cores
+                && (segment.header.core as usize) < cores
         })
 }
 
@@ -290,12 +304,13 @@ fn replay_in_parallel(
             .collect();
         threads
             .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|_| Err(RecoveryError::Sink("a replaying thread panicked".into()))))
+            .map(|thread| {
+                thread.join().unwrap_or_else(|_| Err(RecoveryError::Sink("a replaying thread panicked".into())))
+            })
             .collect::<Result<Vec<()>, _>>()
             .map(drop)
     })
 }
-
 
 #[cfg(test)]
 mod tests {

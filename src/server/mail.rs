@@ -101,6 +101,9 @@ impl Core {
             let start = replies.len();
             self.shard.run(command, run, session, args, replies);
             let failed = replies.get(start) == Some(&b'-');
+            if failed {
+                self.stats.count_error(&replies[start..]);
+            }
             self.account_remote(command, failed, args, session);
         }
         false

@@ -6,6 +6,7 @@ mod core;
 mod cron;
 mod dispatch;
 mod engine;
+mod facts;
 mod fanout;
 mod input;
 mod instant;
@@ -25,6 +26,8 @@ mod spanning;
 mod start;
 mod subscribers;
 mod task;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod transaction;
 
 pub(crate) use clients::describe_client;

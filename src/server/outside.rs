@@ -56,7 +56,9 @@ impl Mailbox {
     pub fn hush(&self) {
         let mut bytes = [0u8; 256];
         // SAFETY: reads into a local array of that length; EAGAIN means that it is empty.
-        while unsafe { libc::read(self.bell.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) } == bytes.len() as isize {}
+        while unsafe { libc::read(self.bell.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) }
+            == bytes.len() as isize
+        {}
     }
 
     /// The next message.

@@ -6,11 +6,12 @@
 //! the coordinating core, runs there as if they were its own, and what it changed is sent home.
 
 use super::core::Core;
-use super::dispatch::{for_each_key, lock_keys, lock_mode};
+use super::dispatch::{lock_keys, lock_mode};
 use super::task::Handle;
-use crate::command::spec::Flags;
+use crate::command::spec::{Flags, wrong_arity};
 use crate::command::{Command, Exec, Flow, Merge};
 use crate::net::{Conn, ConnRef, Gate, Session};
+use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::shard::locks::{LockKey, Mode};
 use crate::shard::message::{Answer, Request, StepCommand};
@@ -68,13 +69,26 @@ impl Core {
         self.resume.push(at);
     }
 
+    /// As [`Core::finish_spanning`], and counts the command; its time is that from start to end.
+    fn finish_command(&mut self, command: &'static Command, started: Ticks, at: ConnRef, seq: u64, outcome: Outcome) {
+        let nanos = Ticks::now().nanos_since(started);
+        let stats = &mut self.stats.by_command[command.spec.id.index()];
+        stats.record(nanos, self.settings.latency_tracking);
+        stats.failed += (outcome.bytes.first() == Some(&b'-')) as u64;
+        self.finish_spanning(at, seq, outcome);
+    }
+
     /// A command that each core can do its part of.
     pub(super) fn split(&mut self, conn: &mut Conn, command: &'static Command, merge: Merge, args: Args) -> Flow {
+        if !is_whole(command, args) {
+            return self.refuse(conn, Some(command), wrong_arity(command.spec.name).as_bytes());
+        }
         let Some((at, seq)) = self.begin_spanning(conn) else { return Flow::Retry };
         let (session, args) = (conn.session, OwnedArgs::new(args.iter()));
         self.tasks.spawn(move |handle| async move {
+            let started = Ticks::now();
             let outcome = run_split(&handle, command, merge, session, &args).await;
-            handle.with(|core| core.finish_spanning(at, seq, outcome));
+            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
         });
         Flow::Blocked
     }
@@ -84,8 +98,9 @@ impl Core {
         let Some((at, seq)) = self.begin_spanning(conn) else { return Flow::Retry };
         let (session, args) = (conn.session, OwnedArgs::new(args.iter()));
         self.tasks.spawn(move |handle| async move {
+            let started = Ticks::now();
             let outcome = run_gather(&handle, command, session, &args).await;
-            handle.with(|core| core.finish_spanning(at, seq, outcome));
+            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
         });
         Flow::Blocked
     }
@@ -95,8 +110,9 @@ impl Core {
         let Some((at, seq)) = self.begin_spanning(conn) else { return Flow::Retry };
         let (session, args) = (conn.session, OwnedArgs::new(args.iter()));
         self.tasks.spawn(move |handle| async move {
+            let started = Ticks::now();
             let outcome = run_every(&handle, command, merge, session, &args).await;
-            handle.with(|core| core.finish_spanning(at, seq, outcome));
+            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
         });
         Flow::Blocked
     }
@@ -148,6 +164,12 @@ pub(super) fn refusal(answer: Answer) -> Outcome {
         Answer::Refused(text) => Outcome::error(&text),
         _ => Outcome::error(b"ERR internal error: a core gave an answer that does not fit"),
     }
+}
+
+/// Whether every key of a command has what belongs to it (MSET takes pairs), so that each part is well formed.
+fn is_whole(command: &Command, args: Args) -> bool {
+    let (first, _, step) = command.spec.simple_range().unwrap_or((1, -1, 1));
+    (args.len() - first as usize).is_multiple_of((step as usize).max(1))
 }
 
 /// The part of each core: the command with only its keys, and the places of those keys in the request.
@@ -225,6 +247,9 @@ pub(super) async fn split_locked(
     args: &OwnedArgs,
 ) -> Outcome {
     let cores = handle.with(|core| core.cores());
+    if !is_whole(command, args.as_args()) {
+        return Outcome::error(wrong_arity(command.spec.name).as_bytes());
+    }
     let parts = parts(command, args.as_args(), cores);
     let places: Vec<Vec<usize>> = parts.values().map(|part| part.places.clone()).collect();
     let requests = parts
@@ -379,13 +404,6 @@ fn element_len(bytes: &[u8]) -> usize {
         (Some(b'$'), Some(len)) if len >= 0 => (head + len as usize + 2).min(bytes.len()),
         _ => head,
     }
-}
-
-/// Whether a request has more than one key.
-pub(super) fn key_count(command: &Command, args: Args) -> usize {
-    let mut count = 0;
-    let _ = for_each_key(command.spec, args, |_| count += 1);
-    count
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::core::{Core, Everyone};
 use super::engine::Engine;
+use super::facts::{self, PidFile};
 use super::keeper::{KeeperClient, Order};
 use super::loading::{Loader, replay_plan};
 use super::move_shard::Moved;
@@ -10,12 +11,12 @@ use crate::config::{AppendFsync, Config, Settings};
 use crate::keyspace::{Keyspace, SlabError, SlabOptions};
 use crate::log::{CoreLog, Directory, DurableCut, Incarnation, Keeper, LogConfig, SyncPolicy};
 use crate::net::{ListenError, Listener};
-use crate::observe::{Ticks, unix_ms};
+use crate::observe::{Ticks, server_log, unix_ms};
 use crate::recovery::{self, RecoveryError};
 use crate::ring::{Ring, RingError};
-use crate::shard::{Journal, Shard};
 use crate::shard::mesh::Mesh;
 use crate::shard::message::Envelope;
+use crate::shard::{Journal, Shard};
 use crate::storage::RealFs;
 use glommio::{LocalExecutorBuilder, Placement};
 use std::io;
@@ -46,6 +47,12 @@ pub enum StartError {
     /// The RDB file cannot be loaded.
     #[error("{0}")]
     Rdb(String),
+    /// More cores than the log's format has room for.
+    #[error("{0} cores are more than the {max} that the log can have: set the directive cores", max = crate::log::CORES_MAX)]
+    TooManyCores(usize),
+    /// A core failed while it served, or could not begin to.
+    #[error("a core failed: {0}")]
+    Failed(String),
     /// Anything else from the system.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -97,6 +104,10 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     // Tells a missing io_uring from other troubles before any core starts.
     drop(Ring::new()?);
     let settings = Settings::from(&config);
+    facts::report(&settings);
+    for (directive, what) in config.warnings() {
+        tracing::warn!("directive {directive}: {what}");
+    }
     let fit = raise_open_files(settings.maxclients);
     if fit < settings.maxclients as u64 {
         tracing::warn!(
@@ -106,6 +117,10 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     }
     let cpus = cpus();
     let cores = if settings.cores == 0 { cpus.len() } else { settings.cores };
+    if cores > crate::log::CORES_MAX {
+        return Err(StartError::TooManyCores(cores));
+    }
+    tracing::info!("{cores} cores on {} CPUs", cpus.len());
     if settings.dir_is_default {
         std::fs::create_dir_all(&settings.dir)?;
     }
@@ -143,12 +158,16 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     std::thread::Builder::new().name("signals".into()).spawn(move || watch_signals(&watched))?;
     let keeper = load(&everyone, cores)?;
     tracing::info!("Ready to accept connections tcp");
+    let pidfile = settings.pidfile.as_deref().map(PidFile::write);
+    facts::notify_supervisor("READY=1\nSTATUS=Ready to accept connections");
     for thread in threads {
         match thread.join() {
-            Ok(result) => result?,
-            Err(_) => return Err(StartError::Executor("a core panicked".into())),
+            Ok(result) => result.map_err(|error| StartError::Failed(error.to_string()))?,
+            Err(_) => return Err(StartError::Failed("a core panicked".into())),
         }
     }
+    facts::notify_supervisor("STOPPING=1");
+    drop(pidfile);
     if let Some((client, thread)) = keeper {
         client.order(Order::End);
         let _ = thread.join();
@@ -227,35 +246,50 @@ pub(super) fn policy(appendfsync: AppendFsync) -> SyncPolicy {
     }
 }
 
-/// Waits for SIGTERM and SIGINT, and has them end the server. Runs in a thread of its own.
+/// Waits for signals: SIGTERM and SIGINT end the server, SIGHUP opens the log file anew. Runs in a thread of its own.
 fn watch_signals(everyone: &Everyone) {
-    let mut signal = 0;
+    loop {
+        let signal = wait_for_signal();
+        if signal == libc::SIGHUP {
+            if let Err(error) = server_log::reopen() {
+                tracing::error!("the log file cannot be opened anew: {error}");
+            }
+            continue;
+        }
+        let name = if signal == libc::SIGINT { "SIGINT" } else { "SIGTERM" };
+        tracing::warn!("Received {name} scheduling shutdown...");
+        if everyone.progress.loading.load(Ordering::Acquire) {
+            // Nothing was acknowledged yet.
+            std::process::exit(0);
+        }
+        everyone.ending.store(true, Ordering::Release);
+        everyone.outsides[0].post(Envelope::Look);
+    }
+}
+
+/// The signals that the server waits for.
+fn signals() -> libc::sigset_t {
     // SAFETY: the set is plain memory that the calls fill.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut set);
-        libc::sigaddset(&mut set, libc::SIGTERM);
-        libc::sigaddset(&mut set, libc::SIGINT);
-        libc::sigwait(&set, &mut signal);
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+            libc::sigaddset(&mut set, signal);
+        }
+        set
     }
-    let name = if signal == libc::SIGINT { "SIGINT" } else { "SIGTERM" };
-    tracing::warn!("Received {name} scheduling shutdown...");
-    if everyone.progress.loading.load(Ordering::Acquire) {
-        // Nothing was acknowledged yet.
-        std::process::exit(0);
-    }
-    everyone.ending.store(true, Ordering::Release);
-    everyone.outsides[0].post(Envelope::Look);
+}
+
+fn wait_for_signal() -> i32 {
+    let (set, mut signal) = (signals(), 0);
+    // SAFETY: both point to locals.
+    unsafe { libc::sigwait(&set, &mut signal) };
+    signal
 }
 
 /// Blocks the signals that [`serve`] waits for; call it before any thread is started.
 pub fn block_signals() {
-    // SAFETY: the set is plain memory that the calls fill.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut set);
-        libc::sigaddset(&mut set, libc::SIGTERM);
-        libc::sigaddset(&mut set, libc::SIGINT);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
-    }
+    let set = signals();
+    // SAFETY: the set is a local; no old mask is asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) };
 }

@@ -139,7 +139,10 @@ impl Core {
     /// The other cores that have subscribers.
     pub(crate) fn cores_with_subscribers(&self) -> Vec<usize> {
         let counts = self.everyone.subscriptions.iter().enumerate();
-        counts.filter(|&(core, count)| core != self.me() && count.load(Ordering::SeqCst) > 0).map(|(core, _)| core).collect()
+        counts
+            .filter(|&(core, count)| core != self.me() && count.load(Ordering::SeqCst) > 0)
+            .map(|(core, _)| core)
+            .collect()
     }
 
     /// Delivers a message to its subscribers here; returns how many there are. One that is in hand (taken out of the

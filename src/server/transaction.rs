@@ -5,7 +5,7 @@
 //! each core did is logged as one record with a mark, so that after a crash all of it is there, or nothing.
 
 use super::core::Core;
-use super::dispatch::{Owner, for_each_key};
+use super::dispatch::{Owner, for_each_key, parse_db};
 use super::instant::{self, Whole};
 use super::spanning::{self, KeysByCore, Outcome, by_core};
 use super::task::Handle;
@@ -487,7 +487,7 @@ async fn run_steps(handle: &Handle, at: ConnRef, steps: &[Step]) -> (Vec<Vec<u8>
 async fn run_with_conn(handle: &Handle, at: ConnRef, step: &Step) -> Outcome {
     let started = handle.with(|core| {
         let mut conn = core.conns.take(at)?;
-        let aside = std::mem::replace(&mut conn.outbox, Outbox::default());
+        let aside = std::mem::replace(&mut conn.outbox, Outbox::captured());
         let flow = match step.command.exec {
             Exec::Conn(run) => run(core, &mut conn, step.args.as_args()),
             _ => Flow::Next,
@@ -531,8 +531,12 @@ fn keys_of(steps: &[Step], watched: &[Watched], cores: usize) -> KeysByCore {
     let mut keys = by_core(all, cores);
     for step in steps {
         match step.place {
-            Place::Every => (0..cores).for_each(|core| drop(keys.entry(core).or_default())),
-            Place::Core(core) => drop(keys.entry(core).or_default()),
+            Place::Every => (0..cores).for_each(|core| {
+                keys.entry(core).or_default();
+            }),
+            Place::Core(core) => {
+                keys.entry(core).or_default();
+            }
             _ => {}
         }
     }
@@ -560,8 +564,4 @@ fn aborted(answer: Answer, proto: Proto) -> Outcome {
         }
         other => spanning::refusal(other),
     }
-}
-
-fn parse_db(word: &[u8]) -> Option<u16> {
-    std::str::from_utf8(word).ok()?.parse().ok()
 }

@@ -1,6 +1,6 @@
 //! The shard's side of the log: whether there is one, and what replies wait for.
 
-use crate::log::{Admission, CoreLog, CoreSet, Lsn, Mark, SyncPolicy, encoded_bytes};
+use crate::log::{Admission, CoreLog, CoreSet, Lsn, Mark, SyncPolicy};
 use crate::resp::Args;
 use crate::shard::message::TxId;
 use crate::shard::unit::Unit;
@@ -134,9 +134,4 @@ impl Journal {
 /// The error that Redis gives while its log cannot be written.
 fn misconf(reason: &impl std::fmt::Display) -> String {
     format!("MISCONF Errors writing to the AOF file: {reason}")
-}
-
-/// Bytes that an effect of these words takes in the log.
-pub fn effect_bytes<'w>(words: impl ExactSizeIterator<Item = &'w [u8]>) -> u64 {
-    encoded_bytes(words)
 }

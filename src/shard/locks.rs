@@ -179,8 +179,8 @@ mod tests {
         assert_eq!(locks.acquire(keys(&["a"]), Mode::Shared, 4), None);
         assert_eq!(names(locks.release(&keys(&["a", "b"]), Mode::Exclusive)), [4, 2]);
         assert_eq!(names(locks.release(&keys(&["b", "c"]), Mode::Exclusive)), [3]);
-        assert_eq!(names(locks.release(&keys(&["c"]), Mode::Exclusive)), []);
-        assert_eq!(names(locks.release(&keys(&["a"]), Mode::Shared)), []);
+        assert_eq!(names(locks.release(&keys(&["c"]), Mode::Exclusive)), [0u32; 0]);
+        assert_eq!(names(locks.release(&keys(&["a"]), Mode::Shared)), [0u32; 0]);
         assert!(locks.is_empty());
     }
 
@@ -193,7 +193,7 @@ mod tests {
         assert!(!locks.try_acquire(&keys(&["a"]), Mode::Shared), "a reader must not overtake the writer");
         assert_eq!(locks.acquire(keys(&["a"]), Mode::Shared, 4), None);
         assert_eq!(locks.acquire(keys(&["a"]), Mode::Shared, 5), None);
-        assert_eq!(names(locks.release(&keys(&["a"]), Mode::Shared)), []);
+        assert_eq!(names(locks.release(&keys(&["a"]), Mode::Shared)), [0u32; 0]);
         assert_eq!(names(locks.release(&keys(&["a"]), Mode::Shared)), [3]);
         assert_eq!(names(locks.release(&keys(&["a"]), Mode::Exclusive)), [4, 5]);
     }

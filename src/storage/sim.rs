@@ -8,11 +8,11 @@
 //! - `write_at(dsync)` makes durable **its own bytes** and nothing else: no other write in the cache, however early (rule W6).
 //! - `sync_all` and `sync_data` make durable what was written to that file before, and its length. A file's length after a
 //!   power cut is the synced one or the newest.
-//! - Names (create, rename, unlink) are durable after `sync_dir`; at a power cut a prefix of the pending changes of each
-//!   directory survives, as journaling file systems do it.
+//! - Names (create, rename, unlink) are durable after `sync_dir`; at a power cut some of the pending changes of each directory
+//!   survive: the first so many, as journaling file systems do it, or any.
 //! - A **failed sync** loses what it was to sync: reads still see it, no later sync brings it to the medium (rule F2).
 //! - The Nth operation fails: with EIO, ENOSPC, or half of a write done. `set_room` limits the bytes of all files.
-//! - After a power cut or a kill, old handles only give errors. A kill keeps the cache.
+//! - After a power cut or a kill, old handles only give errors. A kill keeps the cache: reads see it, a later power cut may take it.
 //!
 //! Bit rot and truncation are made by tests with [`SimFs::edit`]. Not simulated: misdirected writes, sectors sheared inside.
 
@@ -48,7 +48,7 @@ pub enum PowerCut {
     LoseAll,
     /// Each sector and name by chance.
     Random,
-    /// Everything: what a killed process leaves.
+    /// Everything.
     KeepAll,
 }
 
@@ -254,11 +254,9 @@ impl State {
         self.pending_names.entry(directory).or_default().push(change);
     }
 
-    fn sync_names(&mut self, directory: &Path, count: usize) {
-        if let Some(changes) = self.pending_names.remove(directory) {
-            for change in changes.iter().take(count) {
-                apply(&mut self.durable_names, change);
-            }
+    fn sync_names(&mut self, directory: &Path) {
+        for change in self.pending_names.remove(directory).unwrap_or_default() {
+            apply(&mut self.durable_names, &change);
         }
     }
 
@@ -342,13 +340,16 @@ impl SimFs {
         let state = &mut *state;
         let directories: Vec<_> = state.pending_names.keys().cloned().collect();
         for directory in directories {
-            let pending = state.pending_names[&directory].len();
-            let kept = match how {
-                PowerCut::LoseAll => 0,
-                PowerCut::KeepAll => pending,
-                PowerCut::Random => state.random.below(pending as u64 + 1) as usize,
-            };
-            state.sync_names(&directory, kept);
+            let mut changes = state.pending_names.remove(&directory).unwrap_or_default();
+            match how {
+                PowerCut::LoseAll => changes.clear(),
+                PowerCut::KeepAll => {}
+                PowerCut::Random if state.random.below(2) == 0 => {
+                    changes.truncate(state.random.below(changes.len() as u64 + 1) as usize);
+                }
+                PowerCut::Random => changes.retain(|_| state.random.below(2) == 0),
+            }
+            changes.iter().for_each(|change| apply(&mut state.durable_names, change));
         }
         state.names = state.durable_names.clone();
         let mut ids: Vec<_> = state.inodes.keys().copied().collect();
@@ -362,6 +363,16 @@ impl SimFs {
                 state.inodes.remove(&id);
             }
         }
+        state.locks.clear();
+        state.life += 1;
+        state.off = false;
+        state.fault = None;
+        state.mutations_only = false;
+    }
+
+    /// The process dies, the machine does not: all that was written is there to read, and still not durable.
+    pub fn kill(&self) {
+        let mut state = self.lock_state();
         state.locks.clear();
         state.life += 1;
         state.off = false;
@@ -486,7 +497,7 @@ impl Fs for SimFs {
         let mut state = self.lock_state();
         let fault = state.begin(true)?;
         if state.happens(fault) {
-            state.sync_names(path, usize::MAX);
+            state.sync_names(path);
         }
         fault.map_or(Ok(()), |fault| Err(error(fault)))
     }

@@ -16,7 +16,7 @@ pub fn is_plain(name: &[u8]) -> bool {
 
 /// Names a connection; an empty name takes its name away.
 pub fn set_name(conn: &mut Conn, name: &[u8]) {
-    conn.profile.name = Some(name.into()).filter(|name: &Box<[u8]>| !name.is_empty());
+    conn.profile.name = (!name.is_empty()).then(|| name.into());
 }
 
 /// CLIENT ID

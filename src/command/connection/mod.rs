@@ -43,3 +43,6 @@ pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
         ("client|caching", Exec::Conn(tracking::caching)),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,3 +26,6 @@ pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
         ("pubsub|help", Exec::Conn(help)),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,9 @@ pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
 
 /// Every subcommand that would change the cluster.
 fn fixed(core: &mut Core, conn: &mut Conn, _: Args) -> Flow {
-    if_enabled(core, conn, |core, conn| error(core, conn, "ERR The slots of this server belong to its cores and never move"))
+    if_enabled(core, conn, |core, conn| {
+        error(core, conn, "ERR The slots of this server belong to its cores and never move")
+    })
 }
 
 fn if_enabled(core: &mut Core, conn: &mut Conn, run: impl FnOnce(&mut Core, &mut Conn) -> Flow) -> Flow {
@@ -191,12 +193,8 @@ fn write_shard(reply: &mut Reply, node: &Node) {
     reply.bulk(b"nodes");
     reply.array(1);
     reply.map(7);
-    let words: [(&[u8], &[u8]); 4] = [
-        (b"ip", node.ip.as_bytes()),
-        (b"endpoint", node.ip.as_bytes()),
-        (b"role", b"master"),
-        (b"health", b"online"),
-    ];
+    let words: [(&[u8], &[u8]); 4] =
+        [(b"ip", node.ip.as_bytes()), (b"endpoint", node.ip.as_bytes()), (b"role", b"master"), (b"health", b"online")];
     reply.bulk(b"id");
     reply.bulk(node.id.as_bytes());
     reply.bulk(b"port");

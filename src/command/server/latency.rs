@@ -100,7 +100,9 @@ fn doctor(core: &mut Core, conn: &mut Conn, _: Args) -> Flow {
     let threshold = core.settings.latency_monitor_threshold_ms;
     let mut text = String::new();
     if threshold == 0 && events.is_empty() {
-        text.push_str("Delays are not recorded: set latency-monitor-threshold to the milliseconds from which on one counts.\n");
+        text.push_str(
+            "Delays are not recorded: set latency-monitor-threshold to the milliseconds from which on one counts.\n",
+        );
     } else if events.is_empty() {
         text.push_str(&format!("No delay of {threshold} ms or more has been seen.\n"));
     }

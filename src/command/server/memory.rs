@@ -153,7 +153,10 @@ fn doctor(core: &mut Core, conn: &mut Conn, _: Args) -> Flow {
         let connected = info.sum(|report| report.clients.connected).max(1);
         let mut text = String::new();
         if used < SMALL {
-            text.push_str(&format!("There is next to nothing in memory ({}): nothing to judge yet.\n", human_bytes(used)));
+            text.push_str(&format!(
+                "There is next to nothing in memory ({}): nothing to judge yet.\n",
+                human_bytes(used)
+            ));
         } else {
             if peak > used / 2 * 3 {
                 text.push_str(&format!(

@@ -49,3 +49,6 @@ pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
     ]
     .concat()
 }
+
+#[cfg(test)]
+mod tests;

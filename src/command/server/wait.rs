@@ -35,11 +35,7 @@ pub fn wait_aof(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
     }
     if !core.settings.appendonly {
         if local > 0 {
-            return error(
-                core,
-                conn,
-                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-            );
+            return error(core, conn, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
         }
         return answer(core, conn, |reply| {
             reply.array(2);

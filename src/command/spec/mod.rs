@@ -27,7 +27,7 @@ mod table;
 pub use arg::{Arg, ArgFlags, ArgKind};
 pub use categories::AclCategories;
 pub use command::{CommandId, CommandSpec, DocFlags, Group, KeyFinder, KeyRange};
-pub use errors::{LookupError, resolve};
+pub use errors::{LookupError, resolve, wrong_arity};
 pub use flags::Flags;
 pub use key_spec::{BeginSearch, FindKeys, KeyFlags, KeySpec};
 pub use lookup::{find, find_id, find_path};

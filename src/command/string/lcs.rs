@@ -7,6 +7,10 @@ use crate::keyspace::TYPE_STRING;
 use crate::resp::{Args, Reply};
 use crate::shard::Cx;
 
+/// Redis keeps a table of lengths, this many bytes for each pair of prefixes, and refuses what would outgrow
+/// `proto-max-bulk-len`. The table here is smaller, but the bound bounds the time, too.
+const CELL_BYTES: u64 = 4;
+
 /// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]`
 pub fn lcs(cx: &mut Cx<'_>, args: Args<'_>) {
     let _ = try_lcs(cx, args);
@@ -27,11 +31,15 @@ fn try_lcs(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     let (db, reply) = cx.reading();
     let a = first.map_or(&b""[..], |found| text::bytes(db.value(found.entry), first_digits));
     let b = second.map_or(&b""[..], |found| text::bytes(db.value(found.entry), second_digits));
+    let cells = (a.len() as u64 + 1).saturating_mul(b.len() as u64 + 1);
+    if cells.saturating_mul(CELL_BYTES) > room {
+        return refuse(cx, "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+    }
     if options.len {
         reply.int(Lengths::of(a, b, None) as i64);
         return Ok(());
     }
-    let Some(mut steps) = Steps::new(a.len(), b.len(), room) else {
+    let Some(mut steps) = Steps::new(a.len(), b.len()) else {
         return refuse(cx, "ERR Insufficient memory, failed allocating transient memory for LCS");
     };
     let len = Lengths::of(a, b, Some(&mut steps));
@@ -84,12 +92,9 @@ struct Steps {
 }
 
 impl Steps {
-    /// `None` if that takes more than `room` bytes.
-    fn new(a: usize, b: usize, room: u64) -> Option<Steps> {
+    /// `None` if there is no memory.
+    fn new(a: usize, b: usize) -> Option<Steps> {
         let words = a.checked_mul(b)?.div_ceil(64);
-        if words as u64 > room / 8 {
-            return None;
-        }
         let mut bits = Vec::new();
         bits.try_reserve_exact(words).ok()?;
         bits.resize(words, 0);

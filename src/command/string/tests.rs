@@ -182,6 +182,13 @@ fn lcs_finds_the_same_subsequence_as_redis() {
 }
 
 #[test]
+fn lcs_of_long_strings_does_not_hold_up_the_core() {
+    let refusal = "-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
+    let mut bench = Bench::new();
+    bench.check(&[("SETRANGE a 20000 x", ":20001"), ("LCS a a", refusal), ("LCS a a LEN", refusal)]);
+}
+
+#[test]
 fn replaying_the_effects_leaves_the_same_strings() {
     Bench::check_replay(&["SET a v", "SET a w EX 100", "SET b 1 PXAT 99999999999999", "SET b 2 KEEPTTL"]);
     Bench::check_replay(&["SETEX a 10 v", "PSETEX b 10 v", "SETNX c v", "GETSET c w", "SET d v EXAT 5"]);
@@ -203,8 +210,8 @@ fn a_number_changed_in_part_is_kept_as_bytes() {
 
 #[test]
 fn listeners_hear_what_happened_in_redis_s_words() {
-    let mut settings = crate::config::Settings::default();
-    settings.notify_keyspace_events = events::ALL | events::NEW | events::KEY_MISS | events::KEYEVENT;
+    let heard = events::ALL | events::NEW | events::KEY_MISS | events::KEYEVENT;
+    let settings = crate::config::Settings { notify_keyspace_events: heard, ..Default::default() };
     let mut bench = Bench::with(settings);
     for line in ["GET k", "SET k v EX 5", "APPEND k w", "GETEX k PERSIST", "GETDEL k", "INCR n", "SETRANGE n 0 1"] {
         bench.run(line);

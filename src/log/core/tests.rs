@@ -283,3 +283,26 @@ fn a_transaction_that_is_dropped_leaves_nothing() {
     let effects = [(1, "a"), (3, "b"), (1, "c"), (1, "d")].map(|(db, key)| (db, key.to_string()));
     assert_eq!(bench.replay(), effects);
 }
+
+#[test]
+fn a_log_that_nobody_syncs_still_changes_segments_and_each_begins_with_its_database() {
+    let mut bench = bench(SyncPolicy::Never, 1);
+    let value = "v".repeat(15_000);
+    let mut first_frames = Vec::new();
+    for _ in 0..20 {
+        bench.log.append(7, words(&["SET", "k", &value]));
+        bench.log.seal(1);
+        while let Some(op) = bench.log.next_op() {
+            if let LogOp::Write(write) = &op
+                && write.buf.len() > 1000
+                && write.offset == write.segment.header.data_start()
+            {
+                first_frames.push(write.buf[..crate::log::HEAD_BYTES].ends_with(b"SELECT\r\n$1\r\n7\r\n"));
+            }
+            bench.carry_out(op);
+            bench.log.seal(1);
+        }
+    }
+    assert_eq!(first_frames, [true; 5], "four values fit into a segment");
+    assert!(bench.log.durable_lsn() >= 16, "segments that ended were synced");
+}

@@ -34,9 +34,10 @@ pub fn error_stats(info: &Overview, section: &mut Section) {
 pub fn latency_stats(info: &Overview, section: &mut Section) {
     for (name, stats) in used(info) {
         let Some(latency) = &stats.latency else { continue };
-        let percentiles = info.settings.latency_tracking_percentiles.iter().map(|&percentile| {
-            format!("p{percentile}={:.3}", latency.value_at_percentile(percentile) as f64 / 1000.0)
-        });
+        let percentiles =
+            info.settings.latency_tracking_percentiles.iter().map(|&percentile| {
+                format!("p{percentile}={:.3}", latency.value_at_percentile(percentile) as f64 / 1000.0)
+            });
         let text = percentiles.collect::<Vec<_>>().join(",");
         section.field(format_args!("latency_percentiles_usec_{name}"), text);
     }

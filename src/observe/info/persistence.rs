@@ -13,12 +13,7 @@ pub fn persistence(info: &Overview, section: &mut Section) {
     let dirty = info.sum(|report| report.shard.dirty).saturating_sub(saves.dirty_saved.load(Ordering::Relaxed));
     let failed = info.reports.iter().any(|report| report.log.as_ref().is_some_and(|log| log.failure.is_some()));
     section.field("loading", loading as u8);
-    section.zeros(&[
-        "async_loading",
-        "current_cow_peak",
-        "current_cow_size",
-        "current_cow_size_age",
-    ]);
+    section.zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
     section.field("current_fork_perc", "0.00");
     section.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
     section.field("rdb_changes_since_last_save", dirty);

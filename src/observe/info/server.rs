@@ -58,7 +58,12 @@ pub fn replication(info: &Overview, section: &mut Section) {
     section.field("master_replid2", "0".repeat(40));
     section.field("master_repl_offset", 0);
     section.field("second_repl_offset", -1);
-    section.zeros(&["repl_backlog_active", "repl_backlog_size", "repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
+    section.zeros(&[
+        "repl_backlog_active",
+        "repl_backlog_size",
+        "repl_backlog_first_byte_offset",
+        "repl_backlog_histlen",
+    ]);
 }
 
 pub fn cpu(info: &Overview, section: &mut Section) {

@@ -24,7 +24,12 @@ pub fn stats(info: &Overview, section: &mut Section) {
     section.field("expired_stale_perc", "0.00");
     section.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     section.field("evicted_keys", info.sum(|report| report.shard.evicted));
-    section.zeros(&["evicted_clients", "evicted_scripts", "total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+    section.zeros(&[
+        "evicted_clients",
+        "evicted_scripts",
+        "total_eviction_exceeded_time",
+        "current_eviction_exceeded_time",
+    ]);
     section.field("keyspace_hits", info.sum(|report| report.shard.hits));
     section.field("keyspace_misses", info.sum(|report| report.shard.misses));
     section.field("pubsub_channels", info.channels[0]);
@@ -59,8 +64,14 @@ pub fn stats(info: &Overview, section: &mut Section) {
     section.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
     section.field("eventloop_cycles", total.passes);
     section.field("eventloop_duration_sum", (info.cpu.user + info.cpu.system).as_micros());
-    section.field("eventloop_duration_cmd_sum", total.by_command.iter().map(|command| command.nanos).sum::<u64>() / 1000);
+    section
+        .field("eventloop_duration_cmd_sum", total.by_command.iter().map(|command| command.nanos).sum::<u64>() / 1000);
     section.field("instantaneous_eventloop_cycles_per_sec", rate(|rates| rates.passes) as u64);
     section.field("instantaneous_eventloop_duration_usec", 0);
-    section.zeros(&["acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+    section.zeros(&[
+        "acl_access_denied_auth",
+        "acl_access_denied_cmd",
+        "acl_access_denied_key",
+        "acl_access_denied_channel",
+    ]);
 }
