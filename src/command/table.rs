@@ -33,5 +33,5 @@ fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
         super::server::handlers(),
         super::transactions::handlers(),
     ];
-    keyed.into_iter().chain(ordered).flatten().copied().chain(others.concat())
+    keyed.into_iter().flatten().copied().chain(others.concat())
 }
