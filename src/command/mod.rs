@@ -11,16 +11,21 @@ mod errors;
 mod expect;
 mod generic;
 mod hash;
+mod list;
 mod long_double;
 mod pubsub;
 mod sample;
 mod server;
+mod set;
 pub mod spec;
 mod string;
 mod table;
+#[cfg(test)]
+mod testing;
 mod transactions;
 mod typed;
 mod walk;
+mod zset;
 #[cfg(test)]
 mod testing;
 
