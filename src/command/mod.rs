@@ -25,7 +25,6 @@ mod testing;
 mod transactions;
 mod typed;
 mod walk;
-#[cfg(test)]
 
 use crate::net::Conn;
 use crate::resp::Args;
