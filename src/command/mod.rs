@@ -25,6 +25,7 @@ mod testing;
 mod transactions;
 mod typed;
 mod walk;
+mod zset;
 
 use crate::net::Conn;
 use crate::resp::Args;

@@ -25,6 +25,7 @@ fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
         super::hash::handlers(),
         super::set::handlers(),
         super::list::handlers(),
+        super::zset::handlers(),
     ];
     let others = [
         super::connection::handlers(),

@@ -41,6 +41,7 @@ impl Core {
                     return Some(self.drained());
                 }
                 self.standstill.stop = Some(tx);
+                self.hasten();
                 None
             }
             Request::Act(act) => {
@@ -99,6 +100,16 @@ impl Core {
             self.standstill.stop = None;
             let answer = self.drained();
             self.answer_coordinator(tx, answer);
+        }
+        if self.standstill.stop.is_some() {
+            self.hasten();
+        }
+    }
+
+    /// Has what is written made durable at once: where replies do not wait for the disk, nobody else asks for it soon.
+    pub(super) fn hasten(&mut self) {
+        if let Some(log) = self.shard.journal().log() {
+            log.request_sync();
         }
     }
 }

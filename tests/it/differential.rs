@@ -3,7 +3,7 @@
 //! `COUNT` sets how many commands (20,000 by default), `SEED` which ones, `DIFFERENTIAL_LOG=file` writes them all down.
 //! Values are small and keys few, so that commands meet each other. Commands that are not there yet are left out, loudly.
 
-use super::client::{Client, Value};
+use super::client::Value;
 use super::crash::content;
 use super::peers;
 use super::rng::{Rng, seed, setting};
@@ -287,7 +287,7 @@ fn word(rng: &mut Rng, pattern: &str) -> String {
     let value = |rng: &mut Rng| match rng.below(12) {
         0 => "long".repeat(1 + rng.below(40) as usize),
         1 => String::new(),
-        2..5 => (rng.next() as i64 >> rng.below(64)).to_string(),
+        2..=5 => (rng.next() as i64 >> rng.below(64)).to_string(),
         6 => format!("{}.5", rng.below(1_000)),
         _ => format!("value{}", rng.below(100)),
     };
@@ -311,9 +311,14 @@ fn word(rng: &mut Rng, pattern: &str) -> String {
     }
 }
 
-fn is_there(name: &str) -> bool {
-    let Some(found) = basalt::command::spec::find_path(name.to_lowercase().as_bytes()) else { return false };
-    found.is_container() || !matches!(all()[found.id.index()].exec, Exec::Missing)
+/// Whether this Basalt has the command that a line begins with.
+pub fn is_there(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let Some(found) = basalt::command::spec::find(words.next().unwrap().as_bytes()) else {
+        return line.starts_with("NOSUCH");
+    };
+    let own = if found.is_container() { found.subcommand(words.next().unwrap().as_bytes()).unwrap() } else { found };
+    !matches!(all()[own.id.index()].exec, Exec::Missing)
 }
 
 /// What both must agree on.
@@ -345,14 +350,7 @@ fn random_commands_get_the_replies_of_redis() {
     }
     let (seed, count) = (seed(), setting("COUNT", 20_000));
     let mut rng = Rng::new(seed);
-    let known: Vec<&str> = COMMANDS
-        .iter()
-        .filter(|line| {
-            let name = line.split(' ').next().unwrap();
-            is_there(name) || name == "NOSUCH"
-        })
-        .copied()
-        .collect();
+    let known: Vec<&str> = COMMANDS.iter().filter(|line| is_there(line)).copied().collect();
     let left_out: BTreeSet<&str> =
         COMMANDS.iter().filter(|line| !known.contains(line)).map(|line| line.split(' ').next().unwrap()).collect();
     if !left_out.is_empty() {
