@@ -10,7 +10,9 @@ mod connection;
 mod errors;
 mod expect;
 mod generic;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod long_double;
 mod pubsub;
 mod sample;
@@ -21,9 +23,9 @@ mod table;
 mod transactions;
 mod typed;
 mod walk;
+mod zset;
 #[cfg(test)]
 mod testing;
-mod zset;
 
 use crate::net::Conn;
 use crate::resp::Args;
