@@ -21,4 +21,5 @@ pub mod resp;
 pub mod ring;
 pub mod server;
 pub mod shard;
+pub mod snapshot;
 pub mod storage;

@@ -17,7 +17,7 @@ pub mod spec;
 mod string;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod transactions;
 
 use crate::net::Conn;
