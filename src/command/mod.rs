@@ -10,15 +10,24 @@ mod connection;
 mod errors;
 mod expect;
 mod generic;
+mod hash;
+mod list;
 mod long_double;
 mod pubsub;
+mod sample;
 mod server;
+mod set;
 pub mod spec;
 mod string;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transactions;
+mod typed;
+mod walk;
+mod zset;
+#[cfg(test)]
+mod testing;
 
 use crate::net::Conn;
 use crate::resp::Args;

@@ -18,7 +18,15 @@ pub fn all() -> &'static [Command] {
 }
 
 fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
-    let keyed = [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers()];
+    let keyed = [
+        super::string::handlers(),
+        super::generic::handlers(),
+        super::bitmap::handlers(),
+        super::hash::handlers(),
+        super::set::handlers(),
+        super::list::handlers(),
+        super::zset::handlers(),
+    ];
     let others = [
         super::connection::handlers(),
         super::pubsub::handlers(),

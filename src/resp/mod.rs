@@ -10,4 +10,4 @@ mod reply;
 
 pub use args::{Args, OwnedArgs, Span};
 pub use parser::{Parsed, Parser, ProtocolError, RequestLimits};
-pub use reply::{DoubleBuffer, Proto, Reply, write_command};
+pub use reply::{Proto, Reply, write_command};

@@ -1,5 +1,7 @@
 //! The reply writer: RESP2 or RESP3, into a byte buffer.
 
+use crate::object::zset::ScoreText;
+
 /// The protocol that a connection speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Proto {
@@ -166,8 +168,8 @@ impl<'a> Reply<'a> {
 
     /// A double, in the shortest form that reads back the same; in RESP2 a bulk string.
     pub fn double(&mut self, value: f64) {
-        let mut buffer = DoubleBuffer::new();
-        let text = buffer.format(value);
+        let text = ScoreText::new(value);
+        let text = text.as_bytes();
         match self.proto {
             Proto::Resp2 => self.bulk(text),
             Proto::Resp3 => {
@@ -255,79 +257,6 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Room for one double as Redis spells it.
-pub struct DoubleBuffer {
-    ryu: ryu::Buffer,
-    text: Vec<u8>,
-}
-
-impl DoubleBuffer {
-    /// An empty buffer.
-    pub fn new() -> Self {
-        DoubleBuffer { ryu: ryu::Buffer::new(), text: Vec::new() }
-    }
-
-    /// The shortest decimal that reads back as `value`: integers without a point, exponents as `1e+25`.
-    pub fn format(&mut self, value: f64) -> &[u8] {
-        self.text.clear();
-        if value.is_nan() {
-            self.text.extend_from_slice(b"nan");
-        } else if value.is_infinite() {
-            self.text.extend_from_slice(if value > 0.0 { b"inf" } else { b"-inf" });
-        } else if value == 0.0 {
-            self.text.extend_from_slice(if value.is_sign_negative() { b"-0" } else { b"0" });
-        } else if value.fract() == 0.0 && value.abs() < 1e17 {
-            push_int(&mut self.text, value as i64);
-        } else {
-            spell(self.ryu.format_finite(value), &mut self.text);
-        }
-        &self.text
-    }
-}
-
-impl Default for DoubleBuffer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Turns the shortest digits into the form that C's `%.17g` has: a plain decimal while the exponent is in -4..17.
-fn spell(shortest: &str, text: &mut Vec<u8>) {
-    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let leading = digits.len() - digits.trim_start_matches('0').len();
-    // The value is 0.DIGITS * 10^point once leading zeros are gone.
-    let point = whole.len() as i32 + exponent - leading as i32;
-    let digits = digits.trim_matches('0');
-    text.extend_from_slice(sign.as_bytes());
-    if point > 17 || point < -3 {
-        text.extend_from_slice(&digits.as_bytes()[..1]);
-        if digits.len() > 1 {
-            text.push(b'.');
-            text.extend_from_slice(&digits.as_bytes()[1..]);
-        }
-        let shown = point - 1;
-        text.extend_from_slice(format!("e{}{:02}", if shown < 0 { '-' } else { '+' }, shown.abs()).as_bytes());
-    } else if point <= 0 {
-        text.extend_from_slice(b"0.");
-        text.resize(text.len() + (-point) as usize, b'0');
-        text.extend_from_slice(digits.as_bytes());
-    } else {
-        let point = point as usize;
-        if digits.len() <= point {
-            text.extend_from_slice(digits.as_bytes());
-            text.resize(text.len() + point - digits.len(), b'0');
-        } else {
-            text.extend_from_slice(&digits.as_bytes()[..point]);
-            text.push(b'.');
-            text.extend_from_slice(&digits.as_bytes()[point..]);
-        }
-    }
-}
-
 /// Appends `value` in decimal.
 #[inline]
 fn push_int(out: &mut Vec<u8>, value: i64) {
@@ -358,31 +287,6 @@ pub fn write_command<'w>(out: &mut Vec<u8>, words: impl ExactSizeIterator<Item =
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn double(value: f64) -> String {
-        String::from_utf8(DoubleBuffer::new().format(value).to_vec()).unwrap()
-    }
-
-    #[test]
-    fn doubles_are_spelled_as_redis_spells_them() {
-        for (value, text) in [
-            (3.0, "3"),
-            (-0.0, "-0"),
-            (0.1, "0.1"),
-            (1.5, "1.5"),
-            (3.0e-10, "3e-10"),
-            (0.0001, "0.0001"),
-            (0.00001234, "1.234e-05"),
-            (1e17, "1e+17"),
-            (1e25, "1e+25"),
-            (1.7976931348623157e308, "1.7976931348623157e+308"),
-            (123456.789, "123456.789"),
-            (-2.5, "-2.5"),
-            (f64::INFINITY, "inf"),
-        ] {
-            assert_eq!(double(value), text);
-        }
-    }
 
     #[test]
     fn an_error_with_line_breaks_stays_one_reply() {

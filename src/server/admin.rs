@@ -10,6 +10,7 @@ use crate::command::{Command, Flow};
 use crate::net::{Accepted, ClientRecord, Closing, Conn, ConnRef, Session, Special};
 use crate::resp::{Args, Reply};
 use crate::shard::locks::LockKey;
+use crate::shard::message::Envelope;
 use crate::shard::{NotAdmitted, Shard};
 use std::sync::atomic::Ordering;
 
@@ -43,12 +44,21 @@ impl Core {
         }
     }
 
-    /// Takes over the shard that was loaded, and serves from here on.
+    /// Takes over the shard that was loaded. Serves only when all cores have theirs: what one of them sent to another that still has
+    /// its empty shard would be lost.
     pub(super) fn loaded(&mut self, shard: Shard, keeper: Option<KeeperClient>) {
         self.shard = shard;
         self.shard.set_settings(self.settings.clone());
         self.shard.set_now(self.now_ms);
         self.keeper = keeper;
+        if self.everyone.loaded.fetch_add(1, Ordering::AcqRel) + 1 == self.cores() {
+            self.everyone.progress.loading.store(false, Ordering::Release);
+            self.everyone.outsides.iter().for_each(|outside| outside.post(Envelope::Serve));
+        }
+    }
+
+    /// Serves from here on.
+    pub(super) fn serve(&mut self) {
         self.loading = false;
         self.set_attention();
     }

@@ -46,6 +46,8 @@ pub struct Everyone {
     pub core_ports: OnceLock<Vec<u16>>,
     /// How far loading is.
     pub progress: super::Progress,
+    /// Cores that have taken over the shard that was loaded for them.
+    pub loaded: AtomicUsize,
     /// Slow commands.
     pub slowlog: Slowlog,
     /// Events that held things up (`latency-monitor-threshold`).
@@ -81,6 +83,7 @@ impl Everyone {
             outsides,
             slowlog: Slowlog::default(),
             progress: super::Progress::default(),
+            loaded: AtomicUsize::new(0),
             instant: AtomicBool::new(false),
             port: settings.port,
             core_ports: OnceLock::new(),

@@ -46,7 +46,10 @@ impl Core {
 
     fn every_second(&mut self) {
         let now_ms = self.now_ms;
-        if let Some(log) = self.shard.journal().log() {
+        // While all stand still the log must stay where it ended: no idle frame either.
+        if !self.standstill.stopped
+            && let Some(log) = self.shard.journal().log()
+        {
             log.retry_segment();
             if log.policy() == crate::log::SyncPolicy::EverySecond {
                 log.request_sync();
@@ -78,8 +81,9 @@ impl Core {
         idle.into_iter().for_each(|at| self.close(at));
     }
 
-    /// Welcomes a connection that was accepted here, on whichever core has the fewest.
-    pub fn welcome(&mut self, fd: RawFd) {
+    /// Welcomes a connection that was accepted here: on whichever core has the fewest, or here if it came by this
+    /// core's own port and `stays`.
+    pub fn welcome(&mut self, fd: RawFd, stays: bool) {
         let accepted = match Listener::accepted(fd, self.settings.tcp_keepalive_s) {
             Ok(accepted) => accepted,
             Err(error) => return tracing::debug!("a client was gone before it was accepted: {error}"),
@@ -92,8 +96,9 @@ impl Core {
             self.stats.rejected_connections += 1;
             return refuse(&accepted, PROTECTED.as_bytes());
         }
-        let core = self.everyone.registry.choose_core();
-        if core == self.me() {
+        let me = self.me();
+        let core = if stays { self.everyone.registry.take_core(me) } else { self.everyone.registry.choose_core() };
+        if core == me {
             self.adopt(accepted);
         } else {
             self.mesh.send(core, Envelope::Adopt(Box::new(accepted)));
@@ -148,6 +153,8 @@ impl Core {
         let drained = self.shard.journal_ref().log_ref().is_none_or(|log| log.poisoned().is_some() || log.is_drained());
         if drained && self.flights.is_empty() {
             self.ending = Ending::Done;
+        } else if self.ending == Ending::Closing {
+            self.hasten();
         }
     }
 

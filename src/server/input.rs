@@ -21,7 +21,11 @@ impl Core {
             return;
         }
         self.lend(conn);
-        if conn.query_bytes() == 0 && conn.blocked == 0 && !conn.awaits_drain {
+        if self.standstill.stopped {
+            // Nothing may run, and above all log, until all cores go on.
+            conn.query.extend_from_slice(bytes);
+            self.resume.push(conn.place);
+        } else if conn.query_bytes() == 0 && conn.blocked == 0 && !conn.awaits_drain {
             let used = self.run_requests(conn, bytes);
             if used < bytes.len() && conn.closing == Closing::No {
                 conn.query.clear();

@@ -42,6 +42,7 @@ impl Core {
                     return Some(self.drained());
                 }
                 self.standstill.stop = Some(tx);
+                self.hasten();
                 None
             }
             Request::Act(act) => {
@@ -54,7 +55,7 @@ impl Core {
                 while let Some((from, batch)) = self.standstill.batches.pop_front() {
                     self.run_batch(from, batch);
                 }
-                None
+                Some(Answer::Done)
             }
             _ => None,
         }
@@ -110,6 +111,16 @@ impl Core {
             self.standstill.stop = None;
             let answer = self.drained();
             self.answer_coordinator(tx, answer);
+        }
+        if self.standstill.stop.is_some() {
+            self.hasten();
+        }
+    }
+
+    /// Has what is written made durable at once: where replies do not wait for the disk, nobody else asks for it soon.
+    pub(super) fn hasten(&mut self) {
+        if let Some(log) = self.shard.journal().log() {
+            log.request_sync();
         }
     }
 }
@@ -180,9 +191,10 @@ pub(super) async fn stop_all(handle: &Handle) -> Vec<SegmentEnd> {
     answers.into_iter().filter_map(|answer| if let Answer::Ended(end) = answer { end } else { None }).collect()
 }
 
-/// Lets all cores go on.
-pub(super) fn go(handle: &Handle) {
-    handle.tell(to_all(handle, || Request::Go));
+/// Lets all cores go on. The right to stop them is given back when all have: otherwise the next one's Stop could reach
+/// a core before this Go, which would then undo it.
+pub(super) async fn go(handle: &Handle) {
+    handle.ask(to_all(handle, || Request::Go)).await;
     give_instant(handle);
 }
 
@@ -235,6 +247,6 @@ pub(crate) async fn at_one_instant(handle: &Handle, what: Whole) -> Result<(), S
     if result.is_ok() {
         act_all(handle, &what).await;
     }
-    go(handle);
+    go(handle).await;
     result
 }

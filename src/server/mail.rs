@@ -45,6 +45,7 @@ impl Core {
             Envelope::Poison(reason) => self.poison(reason),
             Envelope::PeerPoisoned => self.peer_poisoned(from as u16),
             Envelope::Loaded(shard, keeper) => self.loaded(shard.into_inner(), keeper),
+            Envelope::Serve => self.serve(),
             Envelope::Look => self.look(),
             Envelope::Adopt(accepted) => self.adopt(*accepted),
         }

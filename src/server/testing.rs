@@ -54,6 +54,7 @@ impl Rig {
             let mut core = Core::new(everyone.clone(), shard(), mesh);
             core.begin_pass();
             core.loaded(shard(), None);
+            core.serve();
             let core = Rc::new(RefCell::new(core));
             (core.clone(), Runner::new(core), mailbox)
         });

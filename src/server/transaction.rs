@@ -240,12 +240,11 @@ impl Core {
     /// Runs a transaction of this core alone.
     fn exec_here(&mut self, conn: &mut Conn, steps: Vec<Step>) -> Flow {
         let writes = steps.iter().any(|step| step.command.spec.flags.has(Flags::WRITE));
-        let changed = self.shard.any_changed(&conn.profile.watched);
-        // All watched keys of a core that is alone are here; others were compared by the task.
-        if changed || !conn.profile.watched.iter().all(|watched| self.is_mine(&watched.key)) {
-            if !changed {
-                return self.exec_by_task(conn, steps);
-            }
+        // What is watched on other cores is known only there.
+        if !conn.profile.watched.iter().all(|watched| self.is_mine(&watched.key)) {
+            return self.exec_by_task(conn, steps);
+        }
+        if self.shard.any_changed(&conn.profile.watched) {
             self.leave_multi(conn);
             let (out, start) = conn.outbox.target();
             Reply::new(out, conn.session.proto).null_array();
@@ -383,7 +382,7 @@ async fn exec_whole(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: &[W
     });
     let answers = handle.ask(requests.collect()).await;
     if let Some(answer) = answers.into_iter().find(|answer| !matches!(answer, Answer::Done)) {
-        instant::go(handle);
+        instant::go(handle).await;
         return aborted(answer, proto);
     }
     // What the steps do is gathered in their order, core after core within a step.
@@ -402,7 +401,7 @@ async fn exec_whole(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: &[W
         }
     }
     let result = instant::log_barrier(handle, effects, false, ends).await;
-    instant::go(handle);
+    instant::go(handle).await;
     match result {
         Ok(()) => Outcome { bytes: array_of(&replies), gates: Vec::new() },
         Err(text) => {

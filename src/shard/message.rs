@@ -51,6 +51,8 @@ pub enum Envelope {
     PeerPoisoned,
     /// The data is loaded: the core's shard, with its log.
     Loaded(Box<crate::server::Moved<crate::shard::Shard>>, Option<crate::server::KeeperClient>),
+    /// Every core has its shard: serve.
+    Serve,
     /// Look at what all cores share: settings have changed, or the server is to end.
     Look,
     /// Take over a connection that another core has accepted.

@@ -1,0 +1,37 @@
+//! Lists.
+
+mod access;
+mod edit;
+mod find;
+mod mpop;
+mod pop;
+mod push;
+mod read;
+mod shift;
+#[cfg(test)]
+mod tests;
+
+use super::Exec;
+
+/// The handlers of this family.
+pub(super) fn handlers() -> &'static [(&'static str, Exec)] {
+    &[
+        ("lindex", Exec::Keyed(read::lindex)),
+        ("linsert", Exec::Keyed(edit::linsert)),
+        ("llen", Exec::Keyed(read::llen)),
+        ("lmove", Exec::Keyed(shift::lmove)),
+        ("lmpop", Exec::Keyed(mpop::lmpop)),
+        ("lpop", Exec::Keyed(pop::lpop)),
+        ("lpos", Exec::Keyed(find::lpos)),
+        ("lpush", Exec::Keyed(push::lpush)),
+        ("lpushx", Exec::Keyed(push::lpushx)),
+        ("lrange", Exec::Keyed(read::lrange)),
+        ("lrem", Exec::Keyed(edit::lrem)),
+        ("lset", Exec::Keyed(edit::lset)),
+        ("ltrim", Exec::Keyed(edit::ltrim)),
+        ("rpop", Exec::Keyed(pop::rpop)),
+        ("rpoplpush", Exec::Keyed(shift::rpoplpush)),
+        ("rpush", Exec::Keyed(push::rpush)),
+        ("rpushx", Exec::Keyed(push::rpushx)),
+    ]
+}

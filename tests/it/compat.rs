@@ -1,0 +1,120 @@
+//! docs/COMPAT.md, made from the command table: it cannot claim what is not there.
+
+use basalt::command::spec::{COMMANDS, CommandSpec, Group};
+use basalt::command::{Exec, all};
+use std::fmt::Write;
+use std::path::Path;
+
+const HEAD: &str = "\
+# Commands
+
+This page is made from the command table. A test fails when it is out of date; to write it anew:
+
+    REGENERATE=1 cargo test --test tests compat
+
+The table knows every command of Redis 7.4 and Valkey 8.0, with arity, flags, key positions, ACL categories and documentation.
+What is *missing* answers `ERR unknown command`, as an older Redis would: nothing is taken and ignored. `COMMAND`,
+`COMMAND LIST` and `COMMAND DOCS` show only what is there. Replies and error texts are compared with those of a real Redis
+(`tests/it/differential.rs`).
+";
+
+/// Differences that are meant, or not yet mended.
+const NOTES: &str = "
+## Where Basalt differs
+
+- Writes are durable unless told otherwise: `appendonly yes`, `appendfsync always`. See DURABILITY.md.
+- A command whose keys live on several cores runs as one: MSET, MGET, DEL, RENAME, COPY, MULTI/EXEC and their like need no hash tags.
+- `SCAN` walks core by core. Its guarantees are Redis's; the cursors are other numbers.
+- `KEYS`, `SCAN`, `RANDOMKEY` and sets show their members in another order.
+- `SELECT`ed databases share one log; `SWAPDB`, `FLUSHDB` and `FLUSHALL` stop all cores for a moment.
+- `INFO` reports `redis_version:7.4.1` for tools that look at it; Basalt's own version is in `basalt_version`.
+- Directives that are honoured, refused or without effect: CONFIGURATION.md.
+";
+
+fn title(group: Group) -> String {
+    let name = group.name();
+    name[..1].to_uppercase() + &name[1..].replace(['_', '-'], " ")
+}
+
+fn is_there(spec: &CommandSpec) -> bool {
+    !matches!(all()[spec.id.index()].exec, Exec::Missing)
+}
+
+/// Commands and, of containers, the subcommands: those that are there, and those that are not.
+fn divided(group: Group) -> (Vec<String>, Vec<String>) {
+    let (mut there, mut missing) = (Vec::new(), Vec::new());
+    for spec in COMMANDS.iter().filter(|spec| spec.group == group) {
+        let name = spec.name.to_uppercase();
+        if spec.is_container() {
+            let of = |wanted: bool| {
+                let subs = spec.subcommands.iter().filter(|sub| is_there(sub) == wanted);
+                subs.map(|sub| sub.own_name().to_uppercase()).collect::<Vec<_>>().join(", ")
+            };
+            let (yes, no) = (of(true), of(false));
+            if !yes.is_empty() {
+                there.push(format!("{name} ({yes})"));
+            } else if is_there(spec) {
+                there.push(name.clone());
+            }
+            if !no.is_empty() && !(is_there(spec) && yes.is_empty()) {
+                missing.push(format!("{name} ({no})"));
+            }
+        } else if is_there(spec) {
+            there.push(name);
+        } else {
+            missing.push(name);
+        }
+    }
+    (there, missing)
+}
+
+fn page() -> String {
+    let groups = [
+        Group::String,
+        Group::Generic,
+        Group::List,
+        Group::Hash,
+        Group::Set,
+        Group::SortedSet,
+        Group::Stream,
+        Group::Bitmap,
+        Group::HyperLogLog,
+        Group::Geo,
+        Group::Transactions,
+        Group::PubSub,
+        Group::Connection,
+        Group::Server,
+        Group::Cluster,
+        Group::Scripting,
+        Group::Sentinel,
+    ];
+    let implemented = COMMANDS.iter().filter(|spec| is_there(spec) || spec.subcommands.iter().any(is_there));
+    let mut page = HEAD.to_owned();
+    write!(page, "\n{} of {} commands are there.\n\n", implemented.count(), COMMANDS.len()).unwrap();
+    page.push_str("| Group | There | Missing |\n|---|---|---|\n");
+    for group in groups {
+        let (there, missing) = divided(group);
+        if !there.is_empty() || !missing.is_empty() {
+            writeln!(page, "| {} | {} | {} |", title(group), there.join(" "), missing.join(" ")).unwrap();
+        }
+    }
+    page + NOTES
+}
+
+#[test]
+fn the_page_says_what_the_table_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/COMPAT.md");
+    if std::env::var_os("REGENERATE").is_some() {
+        std::fs::write(&path, page()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page(), "docs/COMPAT.md is out of date: REGENERATE=1 cargo test --test tests compat");
+}
+
+#[test]
+fn every_group_is_on_the_page() {
+    let page = page();
+    for spec in COMMANDS.iter() {
+        assert!(page.contains(&spec.name.to_uppercase()), "{} is in no group of the page", spec.name);
+    }
+}

@@ -1,0 +1,37 @@
+//! The server as a whole: a real process on a free port with its files on a real disk, and real clients.
+//!
+//! | module | what it holds off |
+//! |---|---|
+//! | [`it::start`] | a start that hangs or lies: port or directory taken, unknown directives, `-LOADING`, clean stops |
+//! | [`it::protocol`] | requests cut anywhere, pipelines of 10,000, replies out of order, broken or hostile requests |
+//! | [`it::atomic`] | halves of MSET, MULTI and WATCH across cores |
+//! | [`it::crash`] | `kill -9`: lost acknowledged writes, half transactions, other core counts |
+//! | [`it::whole`] | FLUSHALL, FLUSHDB and SWAPDB between writes, then `kill -9` |
+//! | [`it::interop`] | directories that Redis or Valkey cannot read, or that they wrote and Basalt cannot |
+//! | [`it::limits`] | too many clients, slow readers, bulks announced and never sent |
+//! | [`it::clients`] | CLIENT across cores; redis-cli, redis-benchmark, redis-py and ioredis as they come |
+//! | [`it::differential`] | replies and content other than Redis's, over random commands |
+//! | [`it::compat`] | docs/COMPAT.md out of date |
+//!
+//! The programs that a story needs besides Basalt (Redis, Valkey, python3 with redis-py, node with ioredis) are found as
+//! [`it::peers`] says; a story without them says loudly that it was skipped. `SEED` names the random choices of a run;
+//! `BASALT_SERVER` and `BASALT_BENCH` name other binaries than those that cargo has just built.
+
+#![allow(clippy::unwrap_used)] // Failing is what a test is for.
+
+mod it {
+    pub mod atomic;
+    pub mod client;
+    pub mod clients;
+    pub mod compat;
+    pub mod crash;
+    pub mod differential;
+    pub mod interop;
+    pub mod limits;
+    pub mod peers;
+    pub mod protocol;
+    pub mod rng;
+    pub mod server;
+    pub mod start;
+    pub mod whole;
+}
