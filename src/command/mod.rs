@@ -23,7 +23,7 @@ pub mod spec;
 mod string;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod transactions;
 mod typed;
 mod walk;

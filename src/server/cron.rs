@@ -57,6 +57,7 @@ impl Core {
             log.seal_idle(now_ms);
         }
         self.close_idle();
+        self.save_if_due();
     }
 
     /// Closes clients that have been silent for longer than `timeout` allows.

@@ -295,6 +295,10 @@ fn watch_signals(everyone: &Everyone) {
             // Nothing was acknowledged yet.
             std::process::exit(0);
         }
+        let settings = everyone.settings();
+        let options =
+            if signal == libc::SIGINT { settings.shutdown_on_sigint } else { settings.shutdown_on_sigterm };
+        *everyone.shutdown.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = options;
         everyone.ending.store(true, Ordering::Release);
         everyone.outsides[0].post(Envelope::Look);
     }
