@@ -57,6 +57,7 @@ impl Core {
             log.seal_idle(now_ms);
         }
         self.close_idle();
+        self.save_if_due();
     }
 
     /// Closes clients that have been silent for longer than `timeout` allows.
@@ -80,8 +81,9 @@ impl Core {
         idle.into_iter().for_each(|at| self.close(at));
     }
 
-    /// Welcomes a connection that was accepted here, on whichever core has the fewest.
-    pub fn welcome(&mut self, fd: RawFd) {
+    /// Welcomes a connection that was accepted here: on whichever core has the fewest, or here if it came by this
+    /// core's own port and `stays`.
+    pub fn welcome(&mut self, fd: RawFd, stays: bool) {
         let accepted = match Listener::accepted(fd, self.settings.tcp_keepalive_s) {
             Ok(accepted) => accepted,
             Err(error) => return tracing::debug!("a client was gone before it was accepted: {error}"),
@@ -94,8 +96,9 @@ impl Core {
             self.stats.rejected_connections += 1;
             return refuse(&accepted, PROTECTED.as_bytes());
         }
-        let core = self.everyone.registry.choose_core();
-        if core == self.me() {
+        let me = self.me();
+        let core = if stays { self.everyone.registry.take_core(me) } else { self.everyone.registry.choose_core() };
+        if core == me {
             self.adopt(accepted);
         } else {
             self.mesh.send(core, Envelope::Adopt(Box::new(accepted)));
