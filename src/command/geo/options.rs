@@ -53,8 +53,8 @@ pub struct Options<'a> {
     pub target: Option<&'a [u8]>,
     /// Distances are stored, not positions.
     pub store_distance: bool,
-    from_member: bool,
-    from_position: bool,
+    pub(super) from_member: bool,
+    pub(super) from_position: bool,
 }
 
 impl<'a> Options<'a> {
