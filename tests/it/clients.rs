@@ -244,6 +244,26 @@ fn redis_py_works() {
 }
 
 #[test]
+fn a_cluster_client_finds_the_cores() {
+    let Some(python) = peers::python() else { return };
+    let dir = directory();
+    // Ports in a row that were free a moment ago; another process may be quicker, so a few are tried.
+    for attempt in 0.. {
+        let base = 20_000 + (rand::random::<u16>() % 20_000);
+        let free = (0..4).all(|i| std::net::TcpListener::bind(("127.0.0.1", base + i)).is_ok());
+        if free || attempt > 50 {
+            let options = format!("--cores 4 --appendonly no --cluster-core-ports yes --core-port-base {base}");
+            let server = Server::start(dir.path(), &options);
+            let mut command = Command::new(&python);
+            command.arg(script("redis_py_cluster.py")).arg(server.port.to_string());
+            let said = succeeds(&mut timed(command));
+            assert!(said.contains("all well"), "{said}");
+            return;
+        }
+    }
+}
+
+#[test]
 fn ioredis_works() {
     let Some(modules) = peers::ioredis() else { return };
     let dir = directory();
