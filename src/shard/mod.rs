@@ -14,6 +14,7 @@ mod shard;
 pub mod slot;
 mod undurable;
 mod unit;
+mod waiting;
 mod watch;
 mod whole;
 

@@ -6,6 +6,7 @@ use super::locks::LockKey;
 use super::message::TxId;
 use super::undurable::Undurable;
 use super::unit::Unit;
+use super::waiting::Waiting;
 use super::watch::Watches;
 use crate::command::spec::Flags;
 use crate::command::{Command, KeyedFn};
@@ -80,8 +81,8 @@ pub struct Shard {
     pub stats: ShardStats,
     /// Events not delivered yet; empty unless somebody listens.
     pub events: Vec<Event>,
-    /// Keys whose blocked clients may go on: database and key.
-    pub ready_keys: Vec<LockKey>,
+    /// Clients that wait for keys.
+    pub waiting: Waiting,
     /// Emptied databases that are being freed.
     pub(super) garbage: VecDeque<Garbage>,
     /// Whether the active expiry runs (`DEBUG SET-ACTIVE-EXPIRE`).
@@ -108,7 +109,7 @@ impl Shard {
             now_ms,
             stats: ShardStats::default(),
             events: Vec::new(),
-            ready_keys: Vec::new(),
+            waiting: Waiting::default(),
             garbage: VecDeque::new(),
             active_expire: true,
             random: SmallRng::seed_from_u64(rand::random()),
