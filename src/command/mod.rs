@@ -26,8 +26,6 @@ mod transactions;
 mod typed;
 mod walk;
 mod zset;
-#[cfg(test)]
-mod testing;
 
 use crate::net::Conn;
 use crate::resp::Args;

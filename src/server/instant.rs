@@ -231,7 +231,7 @@ pub(crate) async fn end_server(handle: &Handle, options: ShutdownOptions) -> Res
         && !options.force
     {
         tracing::error!("Errors trying to SHUTDOWN: {text}");
-        go(handle);
+        go(handle).await;
         return Err(text);
     }
     handle.ask(to_all(handle, || Request::Act(Act::End))).await;

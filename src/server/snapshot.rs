@@ -208,7 +208,7 @@ pub(crate) async fn begin_snapshot(handle: &Handle) -> Result<Order, SaveRefusal
     let order = handle.with(|core| core.start_writer(handle.tx))?;
     instant::stop_all(handle).await;
     begin_on_all(handle, &order, false).await;
-    instant::go(handle);
+    instant::go(handle).await;
     tracing::info!("Background saving started");
     Ok(order)
 }
