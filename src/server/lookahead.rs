@@ -93,7 +93,9 @@ mod tests {
     fn the_key_of_a_whole_request_is_found_and_nothing_else() {
         assert_eq!(first_key(b"*2\r\n$3\r\nGET\r\n$2\r\nab\r\n*1\r\n"), Some((Some(&b"ab"[..]), 21)));
         assert_eq!(first_key(b"*1\r\n$4\r\nPING\r\n"), Some((None, 14)));
-        for broken in [&b""[..], b"*2\r\n$3\r\nGET\r\n$2\r\na", b"GET a\r\n", b"*-1\r\n", b"*2\r\n$9999999\r\n", b"*1\r\n$4"] {
+        for broken in
+            [&b""[..], b"*2\r\n$3\r\nGET\r\n$2\r\na", b"GET a\r\n", b"*-1\r\n", b"*2\r\n$9999999\r\n", b"*1\r\n$4"]
+        {
             assert_eq!(first_key(broken), None);
         }
     }

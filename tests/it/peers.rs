@@ -74,5 +74,5 @@ pub fn ioredis() -> Option<PathBuf> {
 
 /// Says that a story was left out, past the test harness, which swallows what a passing test prints.
 pub fn skipped(why: &str) {
-    writeln!(std::io::stderr(), "\n*** SKIPPED: {why} ***\n").unwrap();
+    eprintln!("\n*** SKIPPED: {why} ***\n");
 }
