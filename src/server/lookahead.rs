@@ -94,7 +94,7 @@ mod tests {
     fn the_key_of_a_whole_request_is_found_and_nothing_else() {
         assert_eq!(first_key(b"*2\r\n$3\r\nGET\r\n$2\r\nab\r\n*1\r\n"), Some((Some(&b"ab"[..]), 21)));
         assert_eq!(first_key(b"*1\r\n$4\r\nPING\r\n"), Some((None, 14)));
-        for cut in 0..33 {
+        for cut in 0..29 {
             assert_eq!(first_key(&b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3\r\nxyz\r\n"[..cut]), None, "cut at {cut}");
         }
         for broken in
