@@ -10,7 +10,9 @@ mod connection;
 mod errors;
 mod expect;
 mod generic;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod list;
 mod long_double;
 mod pubsub;
@@ -21,7 +23,7 @@ pub mod spec;
 mod string;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod transactions;
 mod typed;
 mod walk;

@@ -191,9 +191,17 @@ impl Core {
     pub(super) fn look(&mut self) {
         self.refresh_settings();
         self.apply_settings();
+        self.note_last_save();
         if self.everyone.ending.load(Ordering::Acquire) && !self.end_spawned {
             self.end_spawned = true;
-            self.tasks.spawn_conductor(|handle| async move { end_server(&handle).await });
+            let everyone = self.everyone.clone();
+            let options = *everyone.shutdown.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            self.tasks.spawn_conductor(move |handle| async move {
+                if end_server(&handle, options).await.is_err() {
+                    everyone.ending.store(false, Ordering::Release);
+                    handle.with(|core| core.end_spawned = false);
+                }
+            });
         }
     }
 

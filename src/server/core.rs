@@ -92,7 +92,7 @@ impl Everyone {
             settings_version: AtomicU64::new(0),
             ending: AtomicBool::new(false),
             latency: LatencyEvents::default(),
-            saves: SaveState::new(unix_ms() / 1000),
+            saves: SaveState::new(unix_ms() / 1000, cores),
             shutdown: Mutex::default(),
             replication_id: Mutex::new(random_id()),
             subscriptions: counters(),
@@ -165,6 +165,7 @@ pub struct Core {
     pub(super) resume: Vec<ConnRef>,
     /// Batches being filled, per core.
     pub(super) filling: Vec<Option<Box<Batch>>>,
+    #[allow(clippy::vec_box, reason = "batches travel between cores as boxes, and come back as such")]
     pub(super) batch_pool: Vec<Box<Batch>>,
     /// Batches sent and not back.
     pub(super) batches_out: usize,
@@ -210,6 +211,8 @@ pub struct Core {
     pub(super) tick: Ticks,
     /// From here on a command is slow, nanoseconds.
     pub(super) slow_nanos: u64,
+    /// The snapshot's share of this core.
+    pub(super) slices: super::snapshot::Slices,
     /// Times that [`Core::cron`] ran.
     pub(super) crons: u64,
     /// Where it stands in its own end.
@@ -249,6 +252,7 @@ impl Core {
             log_bytes_written: 0,
             flights: LogFlights::default(),
             mail_turn: 0,
+            slices: Default::default(),
             crons: 0,
             ending: Ending::No,
             enters: 0,

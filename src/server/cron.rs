@@ -39,7 +39,7 @@ impl Core {
         if !self.awaiting_pause.is_empty() && !self.pause.is_active(self.now_ms) {
             self.end_pause();
         }
-        if self.crons % 10 == 0 {
+        if self.crons.is_multiple_of(10) {
             self.every_second();
         }
         if self.ending == Ending::Closing {
@@ -60,6 +60,7 @@ impl Core {
             log.seal_idle(now_ms);
         }
         self.close_idle();
+        self.save_if_due();
     }
 
     /// Closes clients that have been silent for longer than `timeout` allows.

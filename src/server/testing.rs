@@ -115,6 +115,7 @@ impl Rig {
                     core = shared.borrow_mut();
                 }
                 busy |= core.serve_waiting();
+                busy |= core.advance_snapshot(false) == super::snapshot::Slice::Ran;
                 core.send_mail(|_| {});
                 // As the loop does: whatever may be sent goes out at the end of each pass.
                 let mut dirty = Vec::new();
@@ -151,24 +152,6 @@ impl Rig {
     pub(crate) fn ask_words(&mut self, client: Client, words: &[&str]) -> String {
         self.send(client, words);
         self.take(client)
-    }
-
-    /// Waits for an answer that comes from another thread.
-    pub(crate) fn ask_patiently(&mut self, client: Client, request: &str) -> String {
-        self.send(client, &request.split(' ').collect::<Vec<_>>());
-        loop {
-            let reply = self.take(client);
-            if !reply.is_empty() {
-                return reply;
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    /// Lets a core do what is due by time.
-    pub(crate) fn cron(&mut self) {
-        self.cores.iter().for_each(|(core, ..)| core.borrow_mut().cron());
-        self.settle();
     }
 
     /// Whether a client's connection is to be closed, or was.

@@ -269,6 +269,15 @@ pub enum Act {
         /// The other.
         b: u16,
     },
+    /// Begin a snapshot of what is there now; for the server's end, all of it at once.
+    Snapshot {
+        /// What to write, and where to.
+        order: Box<crate::snapshot::Order>,
+        /// Do not go on before all is handed over.
+        at_once: bool,
+    },
+    /// Call off the snapshot under way.
+    AbandonSnapshot,
     /// End: close the log.
     End,
     /// Write to this segment from here on.

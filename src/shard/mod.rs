@@ -12,6 +12,7 @@ pub mod message;
 #[allow(clippy::module_inception)]
 mod shard;
 pub mod slot;
+mod snapshot;
 mod undurable;
 mod unit;
 mod waiting;

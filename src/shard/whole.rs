@@ -158,6 +158,10 @@ impl Shard {
 
     /// Empties one database, or all; nothing is logged.
     pub fn flush(&mut self, db: Option<u16>) {
+        if db.is_none() {
+            // Nothing that a snapshot could hold is worth its memory now.
+            self.abandon_snapshot();
+        }
         let range = db.map_or(0..self.keyspace.dbs().len() as u16, |db| db..db + 1);
         for db in range {
             let keys = self.keyspace.db(db as usize);
@@ -165,8 +169,14 @@ impl Shard {
                 self.watches.changed_where(db, |key| keys.find(hash_key(key), key).is_some());
             }
             self.stats.dirty += keys.len() as u64;
-            let garbage = self.keyspace.db_mut(db as usize).clear();
-            self.garbage.push_back(garbage);
+            if !self.detach_for_snapshot(db) {
+                let garbage = self.keyspace.db_mut(db as usize).clear();
+                self.garbage.push_back(garbage);
+            }
+        }
+        if db.is_none() {
+            // Nothing is left that its walk would have to go through.
+            self.finish_snapshot();
         }
     }
 
@@ -180,6 +190,9 @@ impl Shard {
             };
             self.watches.changed_where(a, there);
             self.watches.changed_where(b, there);
+        }
+        if let Some(walk) = &mut self.snapshot {
+            walk.swap(a, b);
         }
         self.keyspace.swap(a as usize, b as usize);
         self.stats.dirty += 1;
