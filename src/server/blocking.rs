@@ -364,7 +364,7 @@ mod tests {
             assert_eq!(rig.ask(other, &format!("CLIENT UNBLOCK {id} ERROR")), ":1");
             assert_eq!(rig.take(waiting), "-UNBLOCKED client unblocked via CLIENT UNBLOCK");
             assert_eq!(rig.ask(waiting, &format!("BLPOP {wanted} 100000")), "");
-            rig.cron();
+            rig.with(0, |core| core.cron());
             assert_eq!(rig.take(waiting), "");
             rig.with(0, |core| core.end_waits(|one| one.deadline_ms < u64::MAX));
             assert_eq!(rig.take(waiting), "*-1");

@@ -129,7 +129,8 @@ impl Rig {
                     }
                 }
             }
-            if !busy {
+            // The last core's mail is read in the next round.
+            if !busy && !self.cores.iter().any(|(core, ..)| core.borrow().mesh.has_mail()) {
                 return;
             }
         }
