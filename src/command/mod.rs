@@ -18,6 +18,7 @@ mod pubsub;
 mod sample;
 mod server;
 pub mod spec;
+mod stream;
 mod string;
 mod table;
 mod transactions;

@@ -20,7 +20,7 @@ pub fn all() -> &'static [Command] {
 fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
     let keyed =
         [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers(), super::hash::handlers()];
-    let ordered = [super::zset::handlers(), super::geo::handlers(), super::hyperloglog::handlers()];
+    let ordered = [super::zset::handlers(), super::geo::handlers(), super::hyperloglog::handlers(), super::stream::handlers()];
     let others = [
         super::connection::handlers(),
         super::pubsub::handlers(),

@@ -2,7 +2,7 @@
 
 use super::value;
 use crate::command::errors;
-use crate::command::expect::{Refused, integer, integer_or, refuse};
+use crate::command::expect::{Refused, integer_or, refuse};
 use crate::config::events;
 use crate::resp::Args;
 use crate::shard::{Cx, Found};
@@ -34,14 +34,15 @@ pub fn zpopmax(cx: &mut Cx<'_>, args: Args<'_>) {
 }
 
 fn pop(cx: &mut Cx<'_>, args: Args<'_>, end: End) -> Result<(), Refused> {
+    const NOT_POSITIVE: &str = "ERR value is out of range, must be positive";
     if args.len() > 3 {
         return refuse(cx, errors::SYNTAX);
     }
     let count = match args.get(2) {
         None => 1,
-        Some(text) => match integer(cx, text)? {
+        Some(text) => match integer_or(cx, text, NOT_POSITIVE)? {
             count @ 0.. => count as usize,
-            _ => return refuse(cx, "ERR value is out of range, must be positive"),
+            _ => return refuse(cx, NOT_POSITIVE),
         },
     };
     let shape = if args.len() == 3 && cx.reply.is_resp3() { Shape::Nested } else { Shape::Flat };

@@ -160,7 +160,7 @@ fn pops_log_how_many_went_and_keys_go_with_their_last_member() {
         ("ZMPOP 1 z MAX", "*-1"),
         ("ZPOPMIN z", "*0"),
         ("ZPOPMIN z -1", "-ERR value is out of range, must be positive"),
-        ("ZPOPMIN z x", "-ERR value is not an integer or out of range"),
+        ("ZPOPMIN z x", "-ERR value is out of range, must be positive"),
         ("ZMPOP 0 z MIN", "-ERR numkeys should be greater than 0"),
         ("ZMPOP 1 z MIN COUNT 0", "-ERR count should be greater than 0"),
         ("ZMPOP 1 z MID", "-ERR syntax error"),
