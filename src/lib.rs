@@ -62,4 +62,5 @@ pub mod resp;
 pub mod ring;
 pub mod server;
 pub mod shard;
+pub mod snapshot;
 pub mod storage;

@@ -13,20 +13,22 @@ mod generic;
 mod geo;
 mod hash;
 mod hyperloglog;
+mod list;
 mod long_double;
 mod pubsub;
 mod sample;
 mod server;
+mod set;
 pub mod spec;
 mod stream;
 mod string;
 mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transactions;
 mod typed;
 mod walk;
 mod zset;
-#[cfg(test)]
-mod testing;
 
 use crate::net::Conn;
 use crate::resp::Args;
@@ -59,6 +61,8 @@ pub enum Exec {
     Conn(ConnFn),
     /// On the core that owns the keys. If they live on several, their values are brought together first.
     Keyed(KeyedFn),
+    /// As `Keyed`; where the reply is null it waits for its keys to change, unless it is part of a transaction.
+    Blocking(KeyedFn),
     /// As `Keyed`, but each core can do its part by itself; the parts' replies are merged.
     Split(KeyedFn, Merge),
     /// On every core, whatever the arguments.

@@ -18,14 +18,23 @@ pub fn all() -> &'static [Command] {
 }
 
 fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
-    let keyed =
-        [super::string::handlers(), super::generic::handlers(), super::bitmap::handlers(), super::hash::handlers()];
-    let ordered = [super::zset::handlers(), super::geo::handlers(), super::hyperloglog::handlers(), super::stream::handlers()];
+    let keyed = [
+        super::string::handlers(),
+        super::generic::handlers(),
+        super::bitmap::handlers(),
+        super::hash::handlers(),
+        super::set::handlers(),
+        super::list::handlers(),
+        super::zset::handlers(),
+        super::geo::handlers(),
+        super::hyperloglog::handlers(),
+        super::stream::handlers(),
+    ];
     let others = [
         super::connection::handlers(),
         super::pubsub::handlers(),
         super::server::handlers(),
         super::transactions::handlers(),
     ];
-    keyed.into_iter().chain(ordered).flatten().copied().chain(others.concat())
+    keyed.into_iter().flatten().copied().chain(others.concat())
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::testing::Rng64;
 use super::*;
-use crate::object::Object;
+use crate::object::list::{End, Thresholds};
+use crate::object::{List, Object};
 
 #[derive(Clone, Debug, PartialEq)]
 enum Model {
@@ -83,7 +84,7 @@ impl Pair {
             let value = if choice == 1 { Model::List(vec![text]) } else { Model::Text(text) };
             let stored = match &value {
                 Model::Text(text) => Value::from_bytes(text),
-                Model::List(items) => Value::Object(Box::new(Object::List(items.clone()))),
+                Model::List(items) => Value::Object(Box::new(list_of(items))),
             };
             let entry = db.insert(hash, &key, stored, deadline);
             db.set_access(entry, access);
@@ -113,7 +114,7 @@ impl Pair {
             4 => {
                 value = Model::List(vec![text]);
                 let Model::List(items) = &value else { unreachable!() };
-                db.set_value(entry, hash, Value::Object(Box::new(Object::List(items.clone()))))
+                db.set_value(entry, hash, Value::Object(Box::new(list_of(items))))
             }
             5 | 6 => {
                 expire = deadline;
@@ -130,9 +131,8 @@ impl Pair {
                 Model::List(items) => {
                     items.push(text.clone());
                     match &mut *db.object_mut(entry) {
-                        Object::List(held) => held.push(text),
-                        #[allow(unreachable_patterns, reason = "more types to come")]
-                        _ => unreachable!(),
+                        Object::List(held) => held.push(End::Back, [text.as_slice()], &Thresholds::default()),
+                        other => unreachable!("{other:?} was put in as a list"),
                     }
                     entry
                 }
@@ -165,7 +165,7 @@ impl Pair {
         match (db.value(entry), value) {
             (ValueRef::Int(number), Model::Text(text)) => assert_eq!(number.to_string().as_bytes(), text),
             (ValueRef::Str(bytes), Model::Text(text)) => assert_eq!(bytes, text),
-            (ValueRef::Object(object), Model::List(items)) => assert_eq!(object, &Object::List(items.clone())),
+            (ValueRef::Object(object), Model::List(items)) => assert_eq!(elements(object), *items),
             (held, wanted) => panic!("{held:?} instead of {wanted:?}"),
         }
         assert_eq!(db.type_code(entry), if matches!(value, Model::List(_)) { 1 } else { TYPE_STRING });
@@ -197,11 +197,20 @@ fn owned(value: Value<'static>) -> Model {
         Value::Int(number) => Model::Text(number.to_string().into_bytes()),
         Value::Str(_) => unreachable!(),
         Value::Owned(bytes) => Model::Text(bytes),
-        Value::Object(object) => match *object {
-            Object::List(items) => Model::List(items),
-            #[allow(unreachable_patterns, reason = "more types to come")]
-            _ => unreachable!(),
-        },
+        Value::Object(object) => Model::List(elements(&object)),
+    }
+}
+
+fn list_of(items: &[Vec<u8>]) -> Object {
+    let mut list = List::new();
+    list.push(End::Back, items.iter().map(Vec::as_slice), &Thresholds::default());
+    Object::List(list)
+}
+
+fn elements(object: &Object) -> Vec<Vec<u8>> {
+    match object {
+        Object::List(list) => list.iter().map(|element| element.to_bytes().to_vec()).collect(),
+        other => unreachable!("{other:?} was put in as a list"),
     }
 }
 

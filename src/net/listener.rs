@@ -42,6 +42,8 @@ pub struct Listener {
     socket: Socket,
     /// Its address.
     pub address: SocketAddr,
+    /// Clients that come here want this core: they stay on it.
+    pub is_core_port: bool,
 }
 
 impl Listener {
@@ -50,7 +52,7 @@ impl Listener {
         let started = Instant::now();
         loop {
             match Self::try_bind(address, backlog) {
-                Ok(socket) => return Ok(Listener { socket, address }),
+                Ok(socket) => return Ok(Listener { socket, address, is_core_port: false }),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && started.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -83,6 +85,13 @@ impl Listener {
                 }
             }
         }
+        Ok(listeners)
+    }
+
+    /// As [`Listener::bind_all`] for the port of one core.
+    pub fn bind_core_port(settings: &Settings, port: u16) -> Result<Vec<Listener>, ListenError> {
+        let mut listeners = Self::bind_all(settings, port)?;
+        listeners.iter_mut().for_each(|listener| listener.is_core_port = true);
         Ok(listeners)
     }
 

@@ -49,6 +49,11 @@ impl Outbox {
         Outbox { captured: true, ..Outbox::default() }
     }
 
+    /// Whether it is one of [`Outbox::captured`]: the connection is in the middle of EXEC.
+    pub fn is_captured(&self) -> bool {
+        self.captured
+    }
+
     /// Where the next reply is written, and how much is there already: give that to [`Outbox::commit`].
     #[inline]
     pub fn target(&mut self) -> (&mut Vec<u8>, usize) {

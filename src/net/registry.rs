@@ -63,6 +63,13 @@ impl Registry {
         }
     }
 
+    /// Counts a new connection on `core`, which the client has chosen.
+    pub fn take_core(&self, core: usize) -> usize {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.per_core[core].fetch_add(1, Ordering::Relaxed);
+        core
+    }
+
     /// Records a client on its core. Returns the key to remove it by.
     pub fn add(&self, record: ClientRecord) -> Option<usize> {
         self.clients.insert(record)

@@ -16,11 +16,13 @@ pub mod zset;
 
 mod alloc;
 mod distinct;
+mod limits;
 mod seed;
 #[cfg(test)]
 mod testing;
 
 pub use hash::Hash;
+pub use limits::Limits;
 pub use list::List;
 pub use set::Set;
 pub use stream::Stream;

@@ -1,6 +1,7 @@
 //! Snapshots and rewrites of the log, as INFO shows them: the last ones, and one that is under way.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// One kind of background work: its runs so far.
 #[derive(Debug)]
@@ -51,6 +52,21 @@ impl Runs {
             self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
         }
         self.running.store(false, Ordering::Release);
+    }
+
+    /// It was called off: that says nothing about the next one.
+    pub fn call_off(&self) {
+        self.running.store(false, Ordering::Release);
+    }
+
+    /// When the last one began, unix seconds.
+    pub fn begun_s(&self) -> u64 {
+        self.begun_s.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last one failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// One is to begin as soon as possible.
@@ -105,19 +121,40 @@ pub struct SaveState {
     pub last_save_s: AtomicU64,
     /// Changes that the last snapshot holds, to be taken off those counted since the start.
     pub dirty_saved: AtomicU64,
+    /// Changes counted since the start, by core, as of a tenth of a second ago.
+    pub dirty: Box<[AtomicU64]>,
+    /// The snapshot under way.
+    pub current: Mutex<Option<Arc<crate::snapshot::Shared>>>,
     /// Bytes of the log's base file, and of the log that was replayed on top of it at the start.
     pub log_base_bytes: AtomicU64,
 }
 
 impl SaveState {
     /// For a server that starts now.
-    pub fn new(now_s: u64) -> SaveState {
+    pub fn new(now_s: u64, cores: usize) -> SaveState {
         SaveState {
             snapshots: Runs::default(),
             rewrites: Runs::default(),
             last_save_s: AtomicU64::new(now_s),
             dirty_saved: AtomicU64::new(0),
+            dirty: (0..cores).map(|_| AtomicU64::new(0)).collect(),
+            current: Mutex::new(None),
             log_base_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// Keys that the snapshot under way has written and has to write, and bytes that wait for the disk.
+    pub fn current_counts(&self) -> (u64, u64, u64) {
+        let current = self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        current.as_ref().map_or((0, 0, 0), |shared| {
+            (read(&shared.keys_done), read(&shared.keys_total), read(&shared.pending_bytes))
+        })
+    }
+
+    /// Changes since the last snapshot.
+    pub fn changes(&self) -> u64 {
+        let all: u64 = self.dirty.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        all.saturating_sub(self.dirty_saved.load(Ordering::Relaxed))
     }
 }

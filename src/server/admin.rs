@@ -10,6 +10,7 @@ use crate::command::{Command, Flow};
 use crate::net::{Accepted, ClientRecord, Closing, Conn, ConnRef, Session, Special};
 use crate::resp::{Args, Reply};
 use crate::shard::locks::LockKey;
+use crate::shard::message::Envelope;
 use crate::shard::{NotAdmitted, Shard};
 use std::sync::atomic::Ordering;
 
@@ -43,12 +44,21 @@ impl Core {
         }
     }
 
-    /// Takes over the shard that was loaded, and serves from here on.
+    /// Takes over the shard that was loaded. Serves only when all cores have theirs: what one of them sent to another that still has
+    /// its empty shard would be lost.
     pub(super) fn loaded(&mut self, shard: Shard, keeper: Option<KeeperClient>) {
         self.shard = shard;
         self.shard.set_settings(self.settings.clone());
         self.shard.set_now(self.now_ms);
         self.keeper = keeper;
+        if self.everyone.loaded.fetch_add(1, Ordering::AcqRel) + 1 == self.cores() {
+            self.everyone.progress.loading.store(false, Ordering::Release);
+            self.everyone.outsides.iter().for_each(|outside| outside.post(Envelope::Serve));
+        }
+    }
+
+    /// Serves from here on.
+    pub(super) fn serve(&mut self) {
         self.loading = false;
         self.set_attention();
     }
@@ -181,9 +191,17 @@ impl Core {
     pub(super) fn look(&mut self) {
         self.refresh_settings();
         self.apply_settings();
+        self.note_last_save();
         if self.everyone.ending.load(Ordering::Acquire) && !self.end_spawned {
             self.end_spawned = true;
-            self.tasks.spawn_conductor(|handle| async move { end_server(&handle).await });
+            let everyone = self.everyone.clone();
+            let options = *everyone.shutdown.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            self.tasks.spawn_conductor(move |handle| async move {
+                if end_server(&handle, options).await.is_err() {
+                    everyone.ending.store(false, Ordering::Release);
+                    handle.with(|core| core.end_spawned = false);
+                }
+            });
         }
     }
 

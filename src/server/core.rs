@@ -46,6 +46,8 @@ pub struct Everyone {
     pub core_ports: OnceLock<Vec<u16>>,
     /// How far loading is.
     pub progress: super::Progress,
+    /// Cores that have taken over the shard that was loaded for them.
+    pub loaded: AtomicUsize,
     /// Slow commands.
     pub slowlog: Slowlog,
     /// Events that held things up (`latency-monitor-threshold`).
@@ -81,6 +83,7 @@ impl Everyone {
             outsides,
             slowlog: Slowlog::default(),
             progress: super::Progress::default(),
+            loaded: AtomicUsize::new(0),
             instant: AtomicBool::new(false),
             port: settings.port,
             core_ports: OnceLock::new(),
@@ -89,7 +92,7 @@ impl Everyone {
             settings_version: AtomicU64::new(0),
             ending: AtomicBool::new(false),
             latency: LatencyEvents::default(),
-            saves: SaveState::new(unix_ms() / 1000),
+            saves: SaveState::new(unix_ms() / 1000, cores),
             shutdown: Mutex::default(),
             replication_id: Mutex::new(random_id()),
             subscriptions: counters(),
@@ -179,6 +182,8 @@ pub struct Core {
     pub(super) awaiting_pause: Vec<ConnRef>,
     /// Connections that were taken over and do not receive yet.
     pub(super) arm: Vec<ConnRef>,
+    /// Waits of this core's clients for keys.
+    pub(super) blocked: std::collections::HashMap<u64, super::blocking::Blocked>,
     /// Connections that monitor.
     pub(super) monitors: Vec<ConnRef>,
     /// The data is not there yet.
@@ -205,6 +210,8 @@ pub struct Core {
     pub(super) tick: Ticks,
     /// From here on a command is slow, nanoseconds.
     pub(super) slow_nanos: u64,
+    /// The snapshot's share of this core.
+    pub(super) slices: super::snapshot::Slices,
     /// Times that [`Core::cron`] ran.
     pub(super) crons: u64,
     /// Where it stands in its own end.
@@ -233,6 +240,7 @@ impl Core {
             awaiting_space: Vec::new(),
             awaiting_pause: Vec::new(),
             arm: Vec::new(),
+            blocked: Default::default(),
             monitors: Vec::new(),
             loading: true,
             attention: true,
@@ -243,6 +251,7 @@ impl Core {
             log_bytes_written: 0,
             flights: LogFlights::default(),
             mail_turn: 0,
+            slices: Default::default(),
             crons: 0,
             ending: Ending::No,
             enters: 0,

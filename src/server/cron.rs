@@ -32,6 +32,9 @@ impl Core {
             }
             self.shard.free_some(FREE_BUDGET);
         }
+        if !self.blocked.is_empty() {
+            self.end_late_waits();
+        }
         self.take_samples();
         if !self.awaiting_pause.is_empty() && !self.pause.is_active(self.now_ms) {
             self.end_pause();
@@ -57,6 +60,7 @@ impl Core {
             log.seal_idle(now_ms);
         }
         self.close_idle();
+        self.save_if_due();
     }
 
     /// Closes clients that have been silent for longer than `timeout` allows.
@@ -80,8 +84,9 @@ impl Core {
         idle.into_iter().for_each(|at| self.close(at));
     }
 
-    /// Welcomes a connection that was accepted here, on whichever core has the fewest.
-    pub fn welcome(&mut self, fd: RawFd) {
+    /// Welcomes a connection that was accepted here: on whichever core has the fewest, or here if it came by this
+    /// core's own port and `stays`.
+    pub fn welcome(&mut self, fd: RawFd, stays: bool) {
         let accepted = match Listener::accepted(fd, self.settings.tcp_keepalive_s) {
             Ok(accepted) => accepted,
             Err(error) => return tracing::debug!("a client was gone before it was accepted: {error}"),
@@ -94,8 +99,9 @@ impl Core {
             self.stats.rejected_connections += 1;
             return refuse(&accepted, PROTECTED.as_bytes());
         }
-        let core = self.everyone.registry.choose_core();
-        if core == self.me() {
+        let me = self.me();
+        let core = if stays { self.everyone.registry.take_core(me) } else { self.everyone.registry.choose_core() };
+        if core == me {
             self.adopt(accepted);
         } else {
             self.mesh.send(core, Envelope::Adopt(Box::new(accepted)));
@@ -150,6 +156,8 @@ impl Core {
         let drained = self.shard.journal_ref().log_ref().is_none_or(|log| log.poisoned().is_some() || log.is_drained());
         if drained && self.flights.is_empty() {
             self.ending = Ending::Done;
+        } else if self.ending == Ending::Closing {
+            self.hasten();
         }
     }
 

@@ -4,6 +4,7 @@
 use super::core::Core;
 use super::logging::LogIo;
 use super::outside::Mailbox;
+use super::snapshot::Slice;
 use super::task::Runner;
 use crate::net::{Closing, ConnRef, Listener};
 use crate::ring::{BufferRing, Completion, Ring, Token, Wait};
@@ -47,6 +48,8 @@ pub struct Engine {
     dirty: Vec<ConnRef>,
     resume: Vec<ConnRef>,
     cron_span: Box<Timespec>,
+    /// Background work goes on soon: only short sleeps.
+    dozes: bool,
     /// More cores than CPUs: looking for mail instead of sleeping would keep others from running.
     crowded: bool,
 }
@@ -88,6 +91,7 @@ impl Engine {
             dirty: Vec::new(),
             resume: Vec::new(),
             cron_span: Box::new(Timespec::new().nsec(CRON_MS * 1_000_000)),
+            dozes: false,
             crowded,
         })
     }
@@ -116,7 +120,7 @@ impl Engine {
             }
             self.ring.enter(wait)?;
             self.reap();
-            if self.completions.is_empty() && !self.core.borrow().mesh.has_mail() {
+            if self.completions.is_empty() && !self.dozes && !self.core.borrow().mesh.has_mail() {
                 self.sleep_through_glommio().await?;
             }
             self.core.borrow().mesh.wake_up();
@@ -180,6 +184,7 @@ impl Engine {
                 break;
             }
         }
+        core.serve_waiting();
         self.drive_log(&mut core)?;
         self.send_all(&mut core)?;
         let ring = &mut self.ring;
@@ -188,9 +193,11 @@ impl Engine {
         if let Some(error) = failed {
             return Err(error);
         }
+        let slice = core.advance_snapshot(busy);
+        self.dozes = slice != Slice::Idle;
         core.stats.passes += busy as u64;
         core.enters = self.ring.enters();
-        if core.has_resume() || core.tasks.has_work() || core.mesh.has_mail() || core.mesh.has_overflow() {
+        if slice == Slice::Ran || core.has_resume() || core.tasks.has_work() || core.mesh.has_mail() || core.mesh.has_overflow() {
             return Ok(Wait::Poll);
         }
         if core.is_owed_mail() && !self.crowded {
@@ -268,7 +275,8 @@ impl Engine {
 
     fn accepted(&mut self, core: &mut Core, completion: Completion) -> io::Result<()> {
         if completion.result >= 0 {
-            core.welcome(completion.result);
+            let stays = self.listeners[completion.token.payload() as usize].is_core_port;
+            core.welcome(completion.result, stays);
         } else if completion.result != -libc::ECANCELED {
             let error = io::Error::from_raw_os_error(-completion.result);
             tracing::warn!("Accepting client connection: {error}");

@@ -6,6 +6,7 @@
 
 use super::core::Core;
 use super::task::Handle;
+use crate::config::ShutdownOptions;
 use crate::log::SegmentEnd;
 use crate::shard::message::{Act, Answer, Request, TxId};
 use std::sync::atomic::Ordering;
@@ -41,6 +42,7 @@ impl Core {
                     return Some(self.drained());
                 }
                 self.standstill.stop = Some(tx);
+                self.hasten();
                 None
             }
             Request::Act(act) => {
@@ -63,6 +65,16 @@ impl Core {
         match act {
             Act::Flush { db } => self.shard.flush(db),
             Act::Swap { a, b } => self.shard.swap(a, b),
+            Act::Snapshot { order, at_once } => {
+                self.shard.begin_snapshot(*order);
+                if at_once {
+                    self.shard.finish_snapshot();
+                }
+            }
+            Act::AbandonSnapshot => {
+                self.shard.abandon_snapshot();
+                self.shard.finish_snapshot();
+            }
             Act::End => self.begin_end(),
             Act::Segment(segment) => {
                 if let Some(log) = self.shard.journal().log() {
@@ -99,6 +111,16 @@ impl Core {
             self.standstill.stop = None;
             let answer = self.drained();
             self.answer_coordinator(tx, answer);
+        }
+        if self.standstill.stop.is_some() {
+            self.hasten();
+        }
+    }
+
+    /// Has what is written made durable at once: where replies do not wait for the disk, nobody else asks for it soon.
+    pub(super) fn hasten(&mut self) {
+        if let Some(log) = self.shard.journal().log() {
+            log.request_sync();
         }
     }
 }
@@ -155,7 +177,7 @@ fn give_instant(handle: &Handle) {
 }
 
 /// The same request for every core.
-fn to_all(handle: &Handle, make: impl Fn() -> Request) -> Vec<(usize, Request)> {
+pub(super) fn to_all(handle: &Handle, make: impl Fn() -> Request) -> Vec<(usize, Request)> {
     let cores = handle.with(|core| core.cores());
     (0..cores).map(|core| (core, make())).collect()
 }
@@ -201,10 +223,19 @@ pub(super) async fn log_barrier(
     Ok(())
 }
 
-/// Ends the server: all commands that run are finished and durable, and every log is closed.
-pub(super) async fn end_server(handle: &Handle) {
+/// Ends the server: all commands that run are finished and durable, the last snapshot is written if one is wanted, and
+/// every log is closed. An error means that the snapshot failed and the server goes on.
+pub(crate) async fn end_server(handle: &Handle, options: ShutdownOptions) -> Result<(), String> {
     stop_all(handle).await;
+    if let Err(text) = super::snapshot::save_at_end(handle, options).await
+        && !options.force
+    {
+        tracing::error!("Errors trying to SHUTDOWN: {text}");
+        go(handle).await;
+        return Err(text);
+    }
     handle.ask(to_all(handle, || Request::Act(Act::End))).await;
+    Ok(())
 }
 
 /// Does something to whole databases on all cores at one instant. Runs in a conductor task. Returns an error for the

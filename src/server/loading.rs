@@ -2,10 +2,11 @@
 
 use super::move_shard::Moved;
 use crate::command::{Command, Exec, spec};
-use crate::config::Settings;
-use crate::keyspace::{Value, hash_key};
+use crate::config::{MaxmemoryPolicy, Settings};
+use crate::keyspace::hash_key;
 use crate::log::SegmentKind;
 use crate::net::Session;
+use crate::object::Limits;
 use crate::rdb;
 use crate::recovery::{Base, GenerationPlan, Plan, RecoveryError, ReplaySink};
 use crate::resp::Args;
@@ -37,6 +38,7 @@ pub struct Loader<'a> {
     shards: &'a mut [Shard],
     commands: &'static [Command],
     settings: &'a Settings,
+    limits: Limits,
     progress: &'a Progress,
     /// Expired keys of a stand-alone RDB file are left out; those of a base are kept until the log has been replayed.
     skip_expired: bool,
@@ -51,6 +53,7 @@ impl<'a> Loader<'a> {
             shards,
             commands: crate::command::all(),
             settings,
+            limits: Limits::from(settings),
             progress,
             skip_expired: false,
             now_ms,
@@ -111,21 +114,17 @@ impl<'a> Loader<'a> {
             self.progress.keys_expired.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        let value = match &record.value {
-            rdb::Value::String(bytes) => Value::from_bytes(bytes),
-            _ => {
-                return Err(format!(
-                    "key {:?} is of a type that Basalt cannot hold yet",
-                    String::from_utf8_lossy(&record.key)
-                ));
-            }
-        };
+        let value = rdb::into_stored(record.value, &self.limits)
+            .map_err(|error| format!("key {:?}: {error}", String::from_utf8_lossy(&record.key)))?;
         let core = slot::core_of_key(&record.key, self.shards.len());
         let hash = hash_key(&record.key);
         let keys = self.shards[core].keyspace_mut().db_mut(db as usize);
-        match keys.find(hash, &record.key) {
-            Some(entry) => drop(keys.replace(entry, hash, value, expire_ms)),
-            None => drop(keys.insert(hash, &record.key, value, expire_ms)),
+        let entry = match keys.find(hash, &record.key) {
+            Some(entry) => keys.replace(entry, hash, value, expire_ms),
+            None => keys.insert(hash, &record.key, value, expire_ms),
+        };
+        if let Some(access) = access_bits(record.access, self.settings.maxmemory_policy, self.now_ms) {
+            keys.set_access(entry, access);
         }
         self.progress.keys_loaded.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -190,6 +189,18 @@ impl<'a> Loader<'a> {
             self.shards[slot::core_of_key(&key.key, cores)].store_in_replay(&key, value);
         }
         Ok(())
+    }
+}
+
+/// What a file says of a key's use, as today's policy keeps it; `None` if that says nothing to it.
+fn access_bits(access: rdb::Access, policy: MaxmemoryPolicy, now_ms: u64) -> Option<u32> {
+    let is_lfu = matches!(policy, MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu);
+    match access {
+        rdb::Access::Idle(seconds) if !is_lfu => Some(((now_ms / 1000).saturating_sub(seconds) & 0xff_ffff) as u32),
+        rdb::Access::Frequency(counter) if is_lfu => {
+            Some(((now_ms / 60_000) as u32 & 0xffff) << 8 | u32::from(counter))
+        }
+        _ => None,
     }
 }
 
@@ -299,4 +310,59 @@ fn replay_in_parallel(
             .collect::<Result<Vec<()>, _>>()
             .map(drop)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::{Keyspace, SlabOptions, ValueRef};
+    use crate::listpack::Listpack;
+    use crate::rdb::{Access, Encoder, ValueView};
+    use std::sync::Arc;
+
+    fn shards(cores: usize) -> Vec<Shard> {
+        let settings = Arc::new(Settings::default());
+        let keyspace = || Keyspace::new(16, 1000, SlabOptions::default()).unwrap();
+        (0..cores).map(|core| Shard::new(core, cores, keyspace(), settings.clone(), 1000)).collect()
+    }
+
+    #[test]
+    fn every_type_of_an_rdb_file_is_loaded_by_the_core_that_owns_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dump.rdb");
+        let (mut file, mut encoder) = (Vec::new(), Encoder::new(true));
+        encoder.header(&mut file, rdb::VERSION);
+        encoder.select_db(&mut file, 3);
+        let list: Listpack = [&b"a"[..], b"1", b"b", b"2"].into_iter().collect();
+        let views: [(&[u8], ValueView<'_>, u8); 5] = [
+            (b"string", ValueView::String(b"v"), 0),
+            (b"list", ValueView::ListListpack(list.as_bytes()), 1),
+            (b"set", ValueView::SetListpack(list.as_bytes()), 2),
+            (b"zset", ValueView::ZSetListpack(list.as_bytes()), 3),
+            (b"hash", ValueView::HashListpack(list.as_bytes()), 4),
+        ];
+        let types: Vec<_> = views.iter().map(|(key, _, code)| (key.to_vec(), *code)).collect();
+        for (key, view, _) in views {
+            encoder.encode_key(&mut file, key, view, Some(2000), Access::Idle(1));
+        }
+        encoder.encode_key(&mut file, b"over", ValueView::Int(1), Some(999), Access::Unknown);
+        encoder.eof(&mut file);
+        encoder.checksum(&mut file, 0);
+        std::fs::write(&path, &file).unwrap();
+        let (mut shards, settings, progress) = (shards(3), Settings::default(), Progress::default());
+        Loader::new(&mut shards, &settings, &progress, 1000).rdb_file(&path).unwrap();
+        assert_eq!(progress.keys_expired.load(Ordering::Relaxed), 1);
+        for (key, code) in types {
+            let db = shards[slot::core_of_key(&key, 3)].db(3);
+            let entry = db.find(hash_key(&key), &key).unwrap();
+            assert_eq!((db.type_code(entry), db.expire_at(entry), db.access(entry)), (code, Some(2000), 0));
+            if let ValueRef::Object(object) = db.value(entry) {
+                assert!(!object.is_empty());
+            }
+        }
+        assert_eq!(shards.iter().map(|shard| shard.db(3).len()).sum::<usize>(), 5);
+        // In a base nothing has expired yet: what follows in the log may still clear the time.
+        Loader::new(&mut shards, &settings, &progress, 1000).base_rdb(&path).unwrap();
+        assert_eq!(shards.iter().map(|shard| shard.db(3).len()).sum::<usize>(), 6);
+    }
 }

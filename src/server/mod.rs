@@ -1,6 +1,7 @@
 //! One core of the server: its loop, and the way of a request from the socket to the shard and back.
 
 mod admin;
+mod blocking;
 mod clients;
 mod core;
 mod cron;
@@ -13,6 +14,7 @@ mod instant;
 mod keeper;
 mod loading;
 mod logging;
+mod lookahead;
 mod mail;
 mod monitors;
 mod move_shard;
@@ -22,6 +24,7 @@ mod participant;
 mod pause;
 mod query;
 mod report;
+mod snapshot;
 mod spanning;
 mod start;
 mod subscribers;
@@ -31,15 +34,17 @@ pub(crate) mod testing;
 pub mod transaction;
 
 pub(crate) use clients::describe_client;
+pub(crate) use blocking::{parse_timeout, timeout_of};
 pub use clients::{ClientFilter, ClientType};
 pub(crate) use core::random_id;
 pub use core::{Core, Everyone};
-pub(crate) use instant::{Whole, at_one_instant};
+pub(crate) use instant::{Whole, at_one_instant, end_server};
 pub use keeper::KeeperClient;
 pub use loading::Progress;
 pub use move_shard::Moved;
 pub use query::{Finding, Query};
 pub use report::{ClientsReport, CoreReport, DatabaseReport, LogReport};
+pub(crate) use snapshot::{SaveRefusal, begin_snapshot, save_and_wait};
 pub(crate) use spanning::Outcome;
 pub use start::{StartError, block_signals, serve};
 pub(crate) use subscribers::subscribed;

@@ -152,6 +152,7 @@ impl Core {
         self.sampler.sample(self.now_ms, &self.stats);
         let bytes = self.shard.keyspace().slab().stats().used_bytes as u64;
         self.everyone.slab_bytes[self.me()].store(bytes, Ordering::Relaxed);
+        self.everyone.saves.dirty[self.me()].store(self.shard.stats.dirty, Ordering::Relaxed);
         if self.me() == 0 {
             self.everyone.note_memory();
         }

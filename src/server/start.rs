@@ -50,6 +50,14 @@ pub enum StartError {
     /// More cores than the log's format has room for.
     #[error("{0} cores are more than the {max} that the log can have: set the directive cores", max = crate::log::CORES_MAX)]
     TooManyCores(usize),
+    /// There is no room for a port of its own for each core.
+    #[error("cluster-core-ports is on, but core-port-base {base} leaves no {cores} ports for the cores: set it to a free range")]
+    CorePorts {
+        /// The first one.
+        base: u16,
+        /// How many are needed.
+        cores: usize,
+    },
     /// A core failed while it served, or could not begin to.
     #[error("a core failed: {0}")]
     Failed(String),
@@ -131,10 +139,17 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     let crowded = cores > cpus.len();
     let mut threads = Vec::new();
     let mut listeners = Some(listeners);
+    let core_ports = core_ports(&settings, cores)?;
+    let mut core_listeners =
+        core_ports.iter().map(|&port| Listener::bind_core_port(&settings, port)).collect::<Result<Vec<_>, _>>()?;
+    let _ = everyone.core_ports.set(core_ports);
     let settings = everyone.settings();
     for (index, (mesh, mailbox)) in Mesh::build(cores).into_iter().zip(mailboxes).enumerate() {
         let cpu = cpus[index % cpus.len()];
-        let listeners = listeners.take().unwrap_or_default();
+        let mut listeners = listeners.take().unwrap_or_default();
+        if let Some(own) = core_listeners.get_mut(index) {
+            listeners.append(own);
+        }
         let (everyone, settings) = (everyone.clone(), settings.clone());
         let thread =
             std::thread::Builder::new().name(format!("core-{index}")).spawn(move || -> Result<(), StartError> {
@@ -144,13 +159,20 @@ pub fn serve(config: Config) -> Result<(), StartError> {
                     .ring_depth(16)
                     .make()
                     .map_err(|error| StartError::Executor(error.to_string()))?;
-                executor.run(async move {
+                let result: Result<(), StartError> = executor.run(async move {
                     let now_ms = unix_ms();
                     let keyspace = Keyspace::new(settings.databases as usize, now_ms, SlabOptions::default())?;
                     let shard = Shard::new(index, cores, keyspace, settings, now_ms);
                     let core = Core::new(everyone, shard, mesh);
                     Ok(Engine::new(core, listeners, mailbox, crowded)?.run().await?)
-                })
+                });
+                if let Err(error) = &result {
+                    // The others cannot go on without this core's keys.
+                    tracing::error!("core {index} failed: {error}");
+                    eprintln!("core {index} failed: {error}");
+                    std::process::exit(2);
+                }
+                result
             })?;
         threads.push(thread);
     }
@@ -174,6 +196,18 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     }
     tracing::info!("Basalt is now ready to exit, bye bye...");
     Ok(())
+}
+
+/// The ports of the cores' own, in order; none unless they are switched on.
+fn core_ports(settings: &Settings, cores: usize) -> Result<Vec<u16>, StartError> {
+    if !settings.cluster_core_ports {
+        return Ok(Vec::new());
+    }
+    let base = settings.core_port_base;
+    if base == 0 || base as usize + cores > u16::MAX as usize + 1 {
+        return Err(StartError::CorePorts { base, cores });
+    }
+    Ok((0..cores).map(|core| base + core as u16).collect())
 }
 
 /// Loads the data, opens the log, and gives each core its shard. Returns the keeper's thread, if there is a log.
@@ -229,7 +263,6 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
     }
     let keys: usize = shards.iter().flat_map(|shard| shard.keyspace().dbs()).map(|db| db.len()).sum();
     tracing::info!("loaded {keys} keys in {:.3} seconds", started.elapsed().as_secs_f64());
-    everyone.progress.loading.store(false, Ordering::Release);
     for (outside, shard) in everyone.outsides.iter().zip(shards) {
         let client = keeper.as_ref().map(|(client, _)| client.clone());
         outside.post(Envelope::Loaded(Box::new(Moved::of(shard)), client));
@@ -262,6 +295,10 @@ fn watch_signals(everyone: &Everyone) {
             // Nothing was acknowledged yet.
             std::process::exit(0);
         }
+        let settings = everyone.settings();
+        let options =
+            if signal == libc::SIGINT { settings.shutdown_on_sigint } else { settings.shutdown_on_sigterm };
+        *everyone.shutdown.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = options;
         everyone.ending.store(true, Ordering::Release);
         everyone.outsides[0].post(Envelope::Look);
     }

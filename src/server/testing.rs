@@ -54,6 +54,7 @@ impl Rig {
             let mut core = Core::new(everyone.clone(), shard(), mesh);
             core.begin_pass();
             core.loaded(shard(), None);
+            core.serve();
             let core = Rc::new(RefCell::new(core));
             (core.clone(), Runner::new(core), mailbox)
         });
@@ -113,6 +114,7 @@ impl Rig {
                     runner.run();
                     core = shared.borrow_mut();
                 }
+                busy |= core.advance_snapshot(false) == super::snapshot::Slice::Ran;
                 core.send_mail(|_| {});
                 // As the loop does: whatever may be sent goes out at the end of each pass.
                 let mut dirty = Vec::new();

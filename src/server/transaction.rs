@@ -212,7 +212,7 @@ impl Core {
 
     fn place(&self, command: &Command, args: Args) -> Place {
         match command.exec {
-            Exec::Keyed(_) | Exec::Split(..) => match self.owner(command.spec, args) {
+            Exec::Keyed(_) | Exec::Blocking(_) | Exec::Split(..) => match self.owner(command.spec, args) {
                 Ok(Owner::Core(core)) => Place::Core(core),
                 _ => Place::Several,
             },
@@ -240,12 +240,11 @@ impl Core {
     /// Runs a transaction of this core alone.
     fn exec_here(&mut self, conn: &mut Conn, steps: Vec<Step>) -> Flow {
         let writes = steps.iter().any(|step| step.command.spec.flags.has(Flags::WRITE));
-        let changed = self.shard.any_changed(&conn.profile.watched);
-        // All watched keys of a core that is alone are here; others were compared by the task.
-        if changed || !conn.profile.watched.iter().all(|watched| self.is_mine(&watched.key)) {
-            if !changed {
-                return self.exec_by_task(conn, steps);
-            }
+        // What is watched on other cores is known only there.
+        if !conn.profile.watched.iter().all(|watched| self.is_mine(&watched.key)) {
+            return self.exec_by_task(conn, steps);
+        }
+        if self.shard.any_changed(&conn.profile.watched) {
             self.leave_multi(conn);
             let (out, start) = conn.outbox.target();
             Reply::new(out, conn.session.proto).null_array();
@@ -275,7 +274,11 @@ impl Core {
         self.shard.enter_unit(Default::default());
         for step in &steps {
             let (out, start) = conn.outbox.target();
-            if let Exec::Keyed(run) | Exec::Split(run, _) | Exec::Every(run, _) | Exec::Cursor(run) = step.command.exec
+            if let Exec::Keyed(run)
+            | Exec::Blocking(run)
+            | Exec::Split(run, _)
+            | Exec::Every(run, _)
+            | Exec::Cursor(run) = step.command.exec
             {
                 self.shard.run(step.command, run, step.session, step.args.as_args(), out);
                 let failed = out.get(start) == Some(&b'-');

@@ -108,16 +108,22 @@ impl Cx<'_> {
 }
 
 impl Shard {
-    /// The one gate of every change: called before a key's value, expiry or existence changes. From here come the set
-    /// of keys that readers wait for, the versions that WATCH compares, and the count of changes.
+    /// The one gate of every change: called before a key's value, expiry or existence changes. From here come the
+    /// old value for a snapshot, the set of keys that readers wait for, the versions that WATCH compares, and the count of changes.
     #[inline]
     pub(super) fn will_change(&mut self, db: u16, hash: KeyHash, key: &[u8]) {
+        if self.snapshot.is_some() {
+            self.keep_for_snapshot(db, hash, key);
+        }
         match &mut self.sink {
             Sink::Journal | Sink::Unit(_) => {
                 self.touched.push(hash.0);
                 self.stats.dirty += 1;
                 if !self.watches.is_empty() {
                     self.watches.changed(db, key);
+                }
+                if !self.waiting.is_empty() {
+                    self.waiting.changed(db, key);
                 }
             }
             Sink::Copies(changed) => changed.push(super::locks::LockKey::new(db, key)),

@@ -51,6 +51,8 @@ pub enum Envelope {
     PeerPoisoned,
     /// The data is loaded: the core's shard, with its log.
     Loaded(Box<crate::server::Moved<crate::shard::Shard>>, Option<crate::server::KeeperClient>),
+    /// Every core has its shard: serve.
+    Serve,
     /// Look at what all cores share: settings have changed, or the server is to end.
     Look,
     /// Take over a connection that another core has accepted.
@@ -230,6 +232,15 @@ pub enum Request {
         /// Keys that must not have changed.
         watched: Vec<Watched>,
     },
+    /// Wait for keys to change; answered then.
+    Await {
+        /// The keys, without repeats.
+        keys: Vec<LockKey>,
+        /// What to run then, if all its keys are here; its replies are the answer. Otherwise [`Answer::Done`].
+        command: Option<StepCommand>,
+    },
+    /// End [`Request::Await`], which is answered with [`Answer::Busy`] unless it has been answered before.
+    Forget,
     /// Hand over the effects kept for this command so far, to be logged in a barrier.
     TakeEffects,
     /// Look at the core's own connections, counters and channels, or do something small to them.
@@ -258,6 +269,15 @@ pub enum Act {
         /// The other.
         b: u16,
     },
+    /// Begin a snapshot of what is there now; for the server's end, all of it at once.
+    Snapshot {
+        /// What to write, and where to.
+        order: Box<crate::snapshot::Order>,
+        /// Do not go on before all is handed over.
+        at_once: bool,
+    },
+    /// Call off the snapshot under way.
+    AbandonSnapshot,
     /// End: close the log.
     End,
     /// Write to this segment from here on.

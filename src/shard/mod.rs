@@ -12,8 +12,10 @@ pub mod message;
 #[allow(clippy::module_inception)]
 mod shard;
 pub mod slot;
+mod snapshot;
 mod undurable;
 mod unit;
+mod waiting;
 mod watch;
 mod whole;
 

@@ -6,6 +6,7 @@ use super::locks::LockKey;
 use super::message::TxId;
 use super::undurable::Undurable;
 use super::unit::Unit;
+use super::waiting::Waiting;
 use super::watch::Watches;
 use crate::command::spec::Flags;
 use crate::command::{Command, KeyedFn};
@@ -14,6 +15,7 @@ use crate::keyspace::{Db, Garbage, Keyspace, hash_key};
 use crate::log::Lsn;
 use crate::net::{Session, Watched};
 use crate::resp::{Args, Reply};
+use crate::snapshot::Walk;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::collections::VecDeque;
@@ -59,6 +61,12 @@ pub struct ShardStats {
     pub dirty: u64,
 }
 
+/// What writes are answered with after a snapshot failed, if the settings want that.
+const SAVE_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
+disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during \
+writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about \
+the RDB error.";
+
 /// One core's keys and log.
 pub struct Shard {
     pub(super) core: usize,
@@ -80,10 +88,16 @@ pub struct Shard {
     pub stats: ShardStats,
     /// Events not delivered yet; empty unless somebody listens.
     pub events: Vec<Event>,
-    /// Keys whose blocked clients may go on: database and key.
-    pub ready_keys: Vec<LockKey>,
+    /// Clients that wait for keys.
+    pub waiting: Waiting,
     /// Emptied databases that are being freed.
     pub(super) garbage: VecDeque<Garbage>,
+    /// The snapshot under way.
+    pub(super) snapshot: Option<Box<Walk>>,
+    /// The snapshot epoch of what comes in, 2 bits.
+    pub(super) epoch: u8,
+    /// The last snapshot failed, and the settings want writes refused then.
+    pub save_failed: bool,
     /// Whether the active expiry runs (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
     /// Randomness for RANDOMKEY, SPOP and the like.
@@ -108,8 +122,11 @@ impl Shard {
             now_ms,
             stats: ShardStats::default(),
             events: Vec::new(),
-            ready_keys: Vec::new(),
+            waiting: Waiting::default(),
             garbage: VecDeque::new(),
+            snapshot: None,
+            epoch: 0,
+            save_failed: false,
             active_expire: true,
             random: SmallRng::seed_from_u64(rand::random()),
         }
@@ -181,11 +198,17 @@ impl Shard {
     /// Whether a write with these arguments may run now.
     #[inline]
     pub fn admit(&mut self, args: Args) -> Result<(), NotAdmitted> {
+        if self.save_failed {
+            return Err(NotAdmitted::Refused(SAVE_FAILED.into()));
+        }
         self.journal.admit(args)
     }
 
     /// Whether a write that logs about so many bytes may run now.
     pub fn admit_bytes(&mut self, bytes: u64) -> Result<(), NotAdmitted> {
+        if self.save_failed {
+            return Err(NotAdmitted::Refused(SAVE_FAILED.into()));
+        }
         self.journal.admit_bytes(bytes)
     }
 
@@ -201,6 +224,9 @@ impl Shard {
     pub fn refuses(&mut self, flags: Flags) -> Option<String> {
         if flags.has(Flags::DENYOOM) && self.is_out_of_memory() {
             return Some("OOM command not allowed when used memory > 'maxmemory'.".into());
+        }
+        if flags.has(Flags::WRITE) && self.save_failed {
+            return Some(SAVE_FAILED.into());
         }
         if flags.has(Flags::WRITE) { self.refuses_writes() } else { None }
     }

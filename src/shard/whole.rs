@@ -5,8 +5,9 @@ use super::locks::LockKey;
 use super::message::FetchedValue;
 use super::shard::{Shard, Sink};
 use crate::command::KeyedFn;
-use crate::keyspace::{Value, hash_key};
+use crate::keyspace::{ValueRef, hash_key};
 use crate::net::Session;
+use crate::rdb;
 use crate::resp::Args;
 use std::collections::BTreeSet;
 
@@ -128,27 +129,39 @@ impl Shard {
 
     /// Logs a key with its value and expiry as they are, whatever they were before.
     pub(super) fn log_whole(&mut self, db: u16, key: &[u8], entry: crate::keyspace::EntryRef) {
+        if !matches!(self.sink, Sink::Unit(_)) && !self.journal.is_on() {
+            return;
+        }
         let mut number = itoa::Buffer::new();
         let mut at = itoa::Buffer::new();
-        let expire = self.keyspace.db(db as usize).expire_at(entry);
-        let value = self.copy_value(db, entry);
-        let bytes: &[u8] = match &value {
-            Value::Int(value) => number.format(*value).as_bytes(),
-            Value::Owned(bytes) => bytes,
-            Value::Str(bytes) => bytes,
-            Value::Object(_) => unreachable!("collections have no commands yet"),
+        let keys = self.keyspace.db(db as usize);
+        let expire = keys.expire_at(entry);
+        let bytes = match keys.value(entry) {
+            ValueRef::Int(value) => number.format(value).as_bytes().to_vec(),
+            ValueRef::Str(bytes) => bytes.to_vec(),
+            value @ ValueRef::Object(_) => {
+                let mut payload = Vec::new();
+                rdb::with_stored(value, |view| rdb::dump(&mut rdb::Encoder::new(false), &mut payload, view));
+                let at = at.format(expire.unwrap_or(0)).as_bytes();
+                let words = [&b"RESTORE"[..], key, at, &payload, b"REPLACE", b"ABSTTL"];
+                return self.log_effect(db, words.into_iter());
+            }
         };
         match expire {
-            None => self.log_effect(db, [&b"SET"[..], key, bytes].into_iter()),
+            None => self.log_effect(db, [&b"SET"[..], key, &bytes].into_iter()),
             Some(expire) => {
                 let at = at.format(expire).as_bytes();
-                self.log_effect(db, [&b"SET"[..], key, bytes, b"PXAT", at].into_iter());
+                self.log_effect(db, [&b"SET"[..], key, &bytes, b"PXAT", at].into_iter());
             }
         }
     }
 
     /// Empties one database, or all; nothing is logged.
     pub fn flush(&mut self, db: Option<u16>) {
+        if db.is_none() {
+            // Nothing that a snapshot could hold is worth its memory now.
+            self.abandon_snapshot();
+        }
         let range = db.map_or(0..self.keyspace.dbs().len() as u16, |db| db..db + 1);
         for db in range {
             let keys = self.keyspace.db(db as usize);
@@ -156,8 +169,14 @@ impl Shard {
                 self.watches.changed_where(db, |key| keys.find(hash_key(key), key).is_some());
             }
             self.stats.dirty += keys.len() as u64;
-            let garbage = self.keyspace.db_mut(db as usize).clear();
-            self.garbage.push_back(garbage);
+            if !self.detach_for_snapshot(db) {
+                let garbage = self.keyspace.db_mut(db as usize).clear();
+                self.garbage.push_back(garbage);
+            }
+        }
+        if db.is_none() {
+            // Nothing is left that its walk would have to go through.
+            self.finish_snapshot();
         }
     }
 
@@ -171,6 +190,9 @@ impl Shard {
             };
             self.watches.changed_where(a, there);
             self.watches.changed_where(b, there);
+        }
+        if let Some(walk) = &mut self.snapshot {
+            walk.swap(a, b);
         }
         self.keyspace.swap(a as usize, b as usize);
         self.stats.dirty += 1;

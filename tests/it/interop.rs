@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 /// The value of each type that the server knows, many times.
-fn fill(client: &mut Client, rng: &mut Rng) {
+pub fn fill(client: &mut Client, rng: &mut Rng) {
     let families: &[&[&str]] = &[
         &[
             "SET k{} v{}",
@@ -217,7 +217,7 @@ fn split_incr(dir: &Path) {
     let files = log_files(dir);
     let manifest = files.iter().find(|path| path.extension().is_some_and(|ext| ext == "manifest")).unwrap();
     let text = std::fs::read_to_string(manifest).unwrap();
-    let line = text.lines().rfind(|line| line.ends_with(" type i")).unwrap();
+    let line = text.lines().rfind(|line| line.contains(" type i")).unwrap();
     let words: Vec<&str> = line.split(' ').collect();
     let (name, seq) = (words[1], words[3].parse::<u64>().unwrap());
     let path = manifest.with_file_name(name);

@@ -1,7 +1,6 @@
 //! DUMP.
 
 use super::payload;
-use crate::command::errors;
 use crate::rdb::Encoder;
 use crate::resp::Args;
 use crate::shard::Cx;
@@ -11,9 +10,6 @@ pub fn dump(cx: &mut Cx<'_>, args: Args<'_>) {
     let Some(found) = cx.read(args.at(1)) else { return cx.reply.null() };
     let mut encoder = Encoder::new(cx.settings().rdbcompression);
     let mut bytes = Vec::new();
-    if payload::write(&mut encoder, &mut bytes, cx.value(found)) {
-        cx.reply.bulk(&bytes);
-    } else {
-        cx.reply.error(errors::BAD_DATA);
-    }
+    payload::write(&mut encoder, &mut bytes, cx.value(found));
+    cx.reply.bulk(&bytes);
 }

@@ -5,6 +5,7 @@ use crate::command::errors;
 use crate::command::expect::{Refused, integer, refuse};
 use crate::config::events;
 use crate::keyspace::Value;
+use crate::object::Limits;
 use crate::rdb::{self, DumpError, Encoder};
 use crate::resp::Args;
 use crate::shard::{Cx, Expire, Found};
@@ -46,7 +47,7 @@ fn try_restore(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
 
 fn parse(cx: &mut Cx<'_>, payload: &[u8]) -> Result<Value<'static>, Refused> {
     match rdb::parse_dump(payload) {
-        Ok(value) => match payload::value(value) {
+        Ok(value) => match payload::value(value, &Limits::from(cx.settings())) {
             Some(value) => Ok(value),
             None => refuse(cx, errors::BAD_DATA),
         },
@@ -58,8 +59,12 @@ fn parse(cx: &mut Cx<'_>, payload: &[u8]) -> Result<Value<'static>, Refused> {
 /// Logs a RESTORE that Redis can load too: a payload in another server's dialect is written anew.
 fn log(cx: &mut Cx<'_>, key: &[u8], found: Found, payload: &[u8], expire: u64) {
     let mut rewritten = Vec::new();
-    let rewrite = is_foreign(payload) && payload::write(&mut Encoder::new(false), &mut rewritten, cx.value(found));
-    let payload = if rewrite { &rewritten[..] } else { payload };
+    let payload = if is_foreign(payload) {
+        payload::write(&mut Encoder::new(false), &mut rewritten, cx.value(found));
+        &rewritten[..]
+    } else {
+        payload
+    };
     let mut digits = itoa::Buffer::new();
     cx.effect(&[b"RESTORE", key, digits.format(expire).as_bytes(), payload, b"REPLACE", b"ABSTTL"]);
 }

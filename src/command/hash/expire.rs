@@ -62,9 +62,11 @@ fn set_each(cx: &mut Cx<'_>, key: &[u8], found: Found, fields: Args<'_>, at: u64
             continue;
         }
         let mut object = cx.object_mut(key, found);
-        match over {
-            true => drop(in_object(&mut object).delete(field)),
-            false => drop(in_object(&mut object).set_expire(field, Some(at.max(1)))),
+        let hash = in_object(&mut object);
+        if over {
+            hash.delete(field);
+        } else {
+            hash.set_expire(field, Some(at.max(1)));
         }
         drop(object);
         cx.reply.int(if over { 2 } else { 1 });

@@ -13,6 +13,7 @@ mod module;
 mod monitor;
 mod random_key;
 mod replication;
+mod save;
 mod shutdown;
 mod slowlog;
 mod time;
@@ -34,6 +35,8 @@ pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
         vec![
             ("info", Exec::Conn(info::info)),
             ("time", Exec::Conn(time::time)),
+            ("save", Exec::Conn(save::save)),
+            ("bgsave", Exec::Conn(save::bgsave)),
             ("lastsave", Exec::Conn(time::last_save)),
             ("lolwut", Exec::Conn(lolwut::lolwut)),
             ("debug", Exec::Conn(debug::debug)),

@@ -5,8 +5,7 @@ use crate::command::answer::{SYNTAX_ERROR, error, is};
 use crate::config::ShutdownOptions;
 use crate::net::Conn;
 use crate::resp::Args;
-use crate::server::Core;
-use std::sync::atomic::Ordering;
+use crate::server::{Core, Outcome, end_server};
 
 /// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]. There is no reply unless it is refused: the connection ends with the
 /// server.
@@ -32,8 +31,12 @@ pub fn shutdown(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
         return error(core, conn, "ERR No shutdown in progress.");
     }
     tracing::warn!(client = conn.id, "User requested shutdown...");
-    *core.everyone.shutdown.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = options;
-    core.everyone.ending.store(true, Ordering::Release);
-    core.have_all_look();
-    Flow::Blocked
+    core.in_task(conn, move |handle| async move {
+        match end_server(&handle, options).await {
+            Ok(()) => Outcome::write(Default::default(), |_| {}),
+            Err(_) => Outcome::write(Default::default(), |reply| {
+                reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
+            }),
+        }
+    })
 }

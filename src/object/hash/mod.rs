@@ -101,27 +101,27 @@ impl Hash {
         Hash { repr: Repr::Listpack(Listpack::new()) }
     }
 
-    /// A listpack of pairs from outside, already validated: becomes a table if it has too many. `None` if a field stands
-    /// in it twice or lacks its value.
-    pub fn from_listpack(list: Listpack, thresholds: &Thresholds) -> Option<Self> {
+    /// A listpack of pairs from outside, already validated: becomes a table if it has too many. Given back if a field
+    /// stands in it twice or lacks its value.
+    pub fn from_listpack(list: Listpack, thresholds: &Thresholds) -> Result<Self, Listpack> {
         if !list.len().is_multiple_of(2) || !super::distinct(&list, 2) {
-            return None;
+            return Err(list);
         }
         let mut hash = Hash { repr: Repr::Listpack(list) };
         hash.expect(hash.len(), thresholds);
-        Some(hash)
+        Ok(hash)
     }
 
     /// A listpack of triples (field, value, expiry time in unix ms or 0) from outside, already validated: becomes a table
-    /// if it has too many. `None` if it is not in ascending order of times with 0 last, a time is out of range, or a
+    /// if it has too many. Given back if it is not in ascending order of times with 0 last, a time is out of range, or a
     /// field stands in it twice or is not whole.
-    pub fn from_timed_listpack(list: Listpack, thresholds: &Thresholds) -> Option<Self> {
+    pub fn from_timed_listpack(list: Listpack, thresholds: &Thresholds) -> Result<Self, Listpack> {
         if !list.len().is_multiple_of(3) || !super::distinct(&list, 3) {
-            return None;
+            return Err(list);
         }
         let mut hash = Hash { repr: Repr::Timed(TimedListpack::from_triples(list)?) };
         hash.expect(hash.len(), thresholds);
-        Some(hash)
+        Ok(hash)
     }
 
     /// Converts ahead, as HSET does when `expected` fields come in one command.

@@ -70,19 +70,19 @@ fn times_in_a_listpack_stand_in_redis_order() {
 #[test]
 fn broken_bytes_from_outside_are_refused() {
     let list = |elements: &[&str]| elements.iter().map(|element| element.as_bytes()).collect::<Listpack>();
-    assert!(Hash::from_listpack(list(&["a", "1", "b", "2"]), &SMALL).is_some());
-    assert!(Hash::from_listpack(list(&["a", "1", "b"]), &SMALL).is_none());
-    assert!(Hash::from_listpack(list(&["a", "1", "a", "2"]), &SMALL).is_none());
+    assert!(Hash::from_listpack(list(&["a", "1", "b", "2"]), &SMALL).is_ok());
+    assert!(Hash::from_listpack(list(&["a", "1", "b"]), &SMALL).is_err());
+    assert!(Hash::from_listpack(list(&["a", "1", "a", "2"]), &SMALL).is_err());
     let many: Vec<String> = (0..200).map(|n| n.to_string()).collect();
     let hash = Hash::from_listpack(list(&many.iter().map(String::as_str).collect::<Vec<_>>()), &SMALL).unwrap();
     assert_eq!((hash.encoding_name(), hash.len()), ("hashtable", 100));
     let timed = |elements: &[&str]| Hash::from_timed_listpack(list(elements), &SMALL);
-    assert!(timed(&["a", "1", "5", "b", "2", "0"]).is_some());
-    assert!(timed(&["a", "1", "0", "b", "2", "5"]).is_none());
-    assert!(timed(&["a", "1", "x"]).is_none());
-    assert!(timed(&["a", "1", "-4"]).is_none());
-    assert!(timed(&["a", "1", "9999999999999999"]).is_none());
-    assert!(timed(&["a", "1", "5", "a", "1", "6"]).is_none());
+    assert!(timed(&["a", "1", "5", "b", "2", "0"]).is_ok());
+    assert!(timed(&["a", "1", "0", "b", "2", "5"]).is_err());
+    assert!(timed(&["a", "1", "x"]).is_err());
+    assert!(timed(&["a", "1", "-4"]).is_err());
+    assert!(timed(&["a", "1", "9999999999999999"]).is_err());
+    assert!(timed(&["a", "1", "5", "a", "1", "6"]).is_err());
 }
 
 #[test]

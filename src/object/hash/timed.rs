@@ -26,23 +26,13 @@ impl TimedListpack {
         TimedListpack { list }
     }
 
-    /// From a valid listpack of triples; `None` if it is not in order or a time is none.
-    pub(super) fn from_triples(list: Listpack) -> Option<Self> {
-        if !list.len().is_multiple_of(3) {
-            return None;
+    /// From a valid listpack of triples; given back if it is not in order or a time is none.
+    pub(super) fn from_triples(list: Listpack) -> Result<Self, Listpack> {
+        if list.len().is_multiple_of(3) && has_sound_times(&list).is_some() {
+            Ok(TimedListpack { list })
+        } else {
+            Err(list)
         }
-        let mut last_ms = 0;
-        for expire in list.iter().skip(2).step_by(3) {
-            let expire_ms = match expire.as_int()? {
-                0 => u64::MAX,
-                expire_ms => u64::try_from(expire_ms).ok().filter(|&expire_ms| expire_ms <= super::EXPIRE_MS_MAX)?,
-            };
-            if expire_ms < last_ms {
-                return None;
-            }
-            last_ms = expire_ms;
-        }
-        Some(TimedListpack { list })
     }
 
     /// The listpack of triples.
@@ -130,6 +120,22 @@ impl TimedListpack {
         self.list.insert_before(at, element);
         self.list.view().skip(at)
     }
+}
+
+/// `None` if times are missing, out of range or not ascending.
+fn has_sound_times(list: &Listpack) -> Option<()> {
+    let mut last_ms = 0;
+    for expire in list.iter().skip(2).step_by(3) {
+        let expire_ms = match expire.as_int()? {
+            0 => u64::MAX,
+            expire_ms => u64::try_from(expire_ms).ok().filter(|&expire_ms| expire_ms <= super::EXPIRE_MS_MAX)?,
+        };
+        if expire_ms < last_ms {
+            return None;
+        }
+        last_ms = expire_ms;
+    }
+    Some(())
 }
 
 #[inline]

@@ -69,15 +69,15 @@ impl Set {
         set
     }
 
-    /// A listpack from outside, already validated: becomes a table if it has too many members. `None` if a member
+    /// A listpack from outside, already validated: becomes a table if it has too many members. Given back if a member
     /// stands in it twice.
-    pub fn from_listpack(list: Listpack, thresholds: &Thresholds) -> Option<Self> {
+    pub fn from_listpack(list: Listpack, thresholds: &Thresholds) -> Result<Self, Listpack> {
         if !super::distinct(&list, 1) {
-            return None;
+            return Err(list);
         }
         let mut set = Set { repr: Repr::Listpack(list) };
         set.expect(set.len(), thresholds);
-        Some(set)
+        Ok(set)
     }
 
     /// Makes it an intset if all members are integers and few enough, as the STORE commands do with their result.

@@ -84,7 +84,14 @@ impl ZSet {
     /// Takes a listpack from an RDB file: checks pairs, scores, order and that no member comes twice; changes the encoding
     /// if it has more members than the limit.
     pub fn from_listpack(list: Listpack, limits: ZSetLimits) -> Result<Self, ZSetError> {
-        packed::validate(list.view())?;
+        Self::try_from_listpack(list, limits).map_err(|(error, _)| error)
+    }
+
+    /// As [`ZSet::from_listpack`], but gives a refused listpack back.
+    pub fn try_from_listpack(list: Listpack, limits: ZSetLimits) -> Result<Self, (ZSetError, Listpack)> {
+        if let Err(error) = packed::validate(list.view()) {
+            return Err((error, list));
+        }
         let mut set = ZSet(Encoding::Packed(list));
         if set.len() > limits.max_listpack_entries {
             set.unpack();

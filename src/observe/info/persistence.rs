@@ -13,9 +13,13 @@ pub fn persistence(info: &Overview, section: &mut Section) {
     let dirty = info.sum(|report| report.shard.dirty).saturating_sub(saves.dirty_saved.load(Ordering::Relaxed));
     let failed = info.reports.iter().any(|report| report.log.as_ref().is_some_and(|log| log.failure.is_some()));
     section.field("loading", loading as u8);
-    section.zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]);
+    let (keys_done, keys_total, pending_bytes) = saves.current_counts();
+    section.zeros(&["async_loading", "current_cow_peak"]);
+    section.field("current_cow_size", pending_bytes);
+    section.zeros(&["current_cow_size_age"]);
     section.field("current_fork_perc", "0.00");
-    section.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    section.field("current_save_keys_processed", keys_done);
+    section.field("current_save_keys_total", keys_total);
     section.field("rdb_changes_since_last_save", dirty);
     section.field("rdb_bgsave_in_progress", snapshots.is_running() as u8);
     section.field("rdb_last_save_time", saves.last_save_s.load(Ordering::Relaxed));

@@ -3,6 +3,7 @@
 mod golden;
 mod random;
 mod refusal;
+mod stored;
 mod stream;
 
 use super::*;

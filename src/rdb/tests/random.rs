@@ -16,7 +16,7 @@ fn random_bytes(rng: &mut StdRng) -> Vec<u8> {
     }
 }
 
-fn random_value(rng: &mut StdRng) -> Value {
+pub(super) fn random_value(rng: &mut StdRng) -> Value {
     let count = rng.random_range(1..20);
     let strings: std::collections::BTreeSet<Vec<u8>> = (0..count).map(|_| random_bytes(rng)).collect();
     let pairs: Listpack = strings.iter().flat_map(|s| [Element::Str(s), Element::Int(s.len() as i64)]).collect();
@@ -86,7 +86,7 @@ impl std::io::Read for Dribble<'_> {
 }
 
 #[test]
-fn random_values_come_back_the_same() {
+pub(super) fn random_values_come_back_the_same() {
     let mut rng = StdRng::seed_from_u64(seed());
     for _ in 0..50 {
         let (bytes, records) = random_file(&mut rng, 40);

@@ -1,0 +1,249 @@
+//! Snapshots of all cores: when one begins, what share of a core it gets, and what becomes of its result.
+
+use super::core::Core;
+use super::instant::{self, to_all};
+use super::query::Finding;
+use super::task::Handle;
+use crate::config::{MaxmemoryPolicy, Settings, ShutdownOptions};
+use crate::observe::info::REDIS_VERSION;
+use crate::observe::{ProcessMemory, Ticks, unix_ms};
+use crate::shard::message::{Act, Answer, Envelope, Request, TxId};
+use crate::snapshot::{self, BLOCKS_WAITING_PER_CORE, Order, Progress, Shared, Target, Uses};
+use crate::storage::RealFs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+
+/// What a slice does, in bytes: a few hundred microseconds.
+const SLICE_BYTES: usize = 48 << 10;
+
+/// A busy core rests so many times as long as a slice took: the snapshot gets a quarter of it.
+const REST_FACTOR: u64 = 3;
+
+/// After a snapshot failed, save points wait so long, in seconds.
+const RETRY_S: u64 = 5;
+
+/// When the snapshot's next slice is due.
+#[derive(Debug)]
+pub(super) struct Slices {
+    ended: Ticks,
+    rest_nanos: u64,
+}
+
+impl Default for Slices {
+    fn default() -> Slices {
+        Slices { ended: Ticks::now(), rest_nanos: 0 }
+    }
+}
+
+/// What a pass did for the snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slice {
+    /// There is none.
+    Idle,
+    /// Some of it; there may be more.
+    Ran,
+    /// Nothing: the writer has to catch up, or commands come first.
+    Waits,
+}
+
+/// Why a snapshot does not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SaveRefusal {
+    /// Another one is under way.
+    Saving,
+    /// The log is being rewritten.
+    Rewriting,
+    /// There is no thread to write it.
+    NoThread,
+}
+
+impl SaveRefusal {
+    /// As clients are told.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            SaveRefusal::Saving => "ERR Background save already in progress",
+            SaveRefusal::Rewriting => {
+                "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to \
+                 schedule a BGSAVE whenever possible."
+            }
+            SaveRefusal::NoThread => "ERR the snapshot's thread could not be started",
+        }
+    }
+}
+
+impl Core {
+    /// Does a slice of the snapshot if it is its turn; `busy` says that the pass had requests to run.
+    pub(crate) fn advance_snapshot(&mut self, busy: bool) -> Slice {
+        if !self.shard.has_snapshot() {
+            return Slice::Idle;
+        }
+        let began = Ticks::now();
+        if self.standstill.stopped || (busy && began.nanos_since(self.slices.ended) < self.slices.rest_nanos) {
+            return Slice::Waits;
+        }
+        let progress = self.shard.advance_snapshot(SLICE_BYTES);
+        self.slices.ended = Ticks::now();
+        self.slices.rest_nanos = REST_FACTOR * self.slices.ended.nanos_since(began);
+        if progress == Progress::Waiting { Slice::Waits } else { Slice::Ran }
+    }
+
+    /// Begins a snapshot if a save point is reached, or one was put off until now. Called once a second.
+    pub(super) fn save_if_due(&mut self) {
+        let saves = &self.everyone.saves;
+        if self.me() != 0 || self.loading || saves.snapshots.is_running() || saves.rewrites.is_running() {
+            return;
+        }
+        let now_s = self.now_ms / 1000;
+        let since_s = now_s.saturating_sub(saves.last_save_s.load(Ordering::Relaxed));
+        let changes = saves.changes();
+        let reached = self.settings.save_points.iter().find(|at| changes >= at.changes && since_s > at.seconds);
+        let may_try = !saves.snapshots.has_failed() || now_s > saves.snapshots.begun_s() + RETRY_S;
+        if let Some(point) = reached.filter(|_| may_try) {
+            tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+        } else if !saves.snapshots.is_scheduled() {
+            return;
+        }
+        self.tasks.spawn_conductor(|handle| async move {
+            if let Err(refusal) = begin_snapshot(&handle).await {
+                tracing::warn!("no snapshot: {}", refusal.text());
+            }
+        });
+    }
+
+    /// Whether writes are refused since the last snapshot failed.
+    pub(super) fn note_last_save(&mut self) {
+        self.shard.save_failed = self.settings.stop_writes_on_bgsave_error
+            && !self.settings.save_points.is_empty()
+            && self.everyone.saves.snapshots.has_failed();
+    }
+
+    /// Starts the thread that writes the file; it answers `tx` at its end.
+    fn start_writer(&mut self, tx: TxId) -> Result<Order, SaveRefusal> {
+        /// Tells the temporary files of one process apart.
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let everyone = self.everyone.clone();
+        if everyone.saves.rewrites.is_running() {
+            return Err(SaveRefusal::Rewriting);
+        }
+        let now_s = self.now_ms / 1000;
+        if !everyone.saves.snapshots.begin(now_s) {
+            return Err(SaveRefusal::Saving);
+        }
+        let (settings, cores) = (self.settings.clone(), self.cores());
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let target = Target {
+            fs: Arc::new(RealFs),
+            path: settings.rdb_file.clone(),
+            temporary: settings.rdb_file.with_file_name(format!("temp-{}-{number}.rdb", std::process::id())),
+            checksum: settings.rdbchecksum,
+            redis_version: REDIS_VERSION,
+            ctime_s: now_s,
+            used_memory_bytes: everyone.used_memory(&ProcessMemory::now()),
+            aof_base: false,
+        };
+        let shared = Arc::new(Shared::default());
+        set_current(&everyone.saves.current, Some(shared.clone()));
+        let (out, pieces) = sync_channel(BLOCKS_WAITING_PER_CORE * cores);
+        let order = Order {
+            shared: shared.clone(),
+            out,
+            compress: settings.rdbcompression,
+            uses: uses(&settings),
+        };
+        let saves = everyone.clone();
+        let write = move || {
+            let result = snapshot::write(&target, &shared, &pieces, cores);
+            let saves = &everyone.saves;
+            let now_s = unix_ms() / 1000;
+            set_current(&saves.current, None);
+            match &result {
+                Ok(bytes) => {
+                    saves.dirty_saved.store(shared.dirty.load(Ordering::Relaxed), Ordering::Relaxed);
+                    saves.last_save_s.store(now_s, Ordering::Relaxed);
+                    saves.snapshots.end(now_s, true);
+                    tracing::info!(bytes, keys = shared.keys_done.load(Ordering::Relaxed), "DB saved on disk");
+                }
+                Err(snapshot::WriteError::Abandoned) => {
+                    saves.snapshots.call_off();
+                    tracing::warn!("Background saving was called off");
+                }
+                Err(error) => {
+                    saves.snapshots.end(now_s, false);
+                    tracing::error!("Background saving error: {error}");
+                }
+            }
+            everyone.outsides.iter().for_each(|core| core.post(Envelope::Look));
+            let result = result.map(drop).map_err(|error| format!("ERR {error}"));
+            let answer = Answer::Finding(Finding::Outcome(result));
+            everyone.outsides[tx.core as usize].post(Envelope::Answer { tx, answer });
+        };
+        match std::thread::Builder::new().name("snapshot".into()).spawn(write) {
+            Ok(_) => Ok(order),
+            Err(error) => {
+                tracing::error!("the snapshot's thread could not be started: {error}");
+                set_current(&saves.saves.current, None);
+                saves.saves.snapshots.end(now_s, false);
+                Err(SaveRefusal::NoThread)
+            }
+        }
+    }
+}
+
+fn set_current(current: &std::sync::Mutex<Option<Arc<Shared>>>, to: Option<Arc<Shared>>) {
+    *current.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = to;
+}
+
+/// What a snapshot tells of uses: what the eviction policy goes by.
+fn uses(settings: &Settings) -> Uses {
+    match settings.maxmemory_policy {
+        MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => Uses::Idle,
+        MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => Uses::Frequency,
+        _ => Uses::Untold,
+    }
+}
+
+/// Begins a snapshot of this instant. Runs in a conductor task. It goes on by itself once what this returns is dropped.
+pub(crate) async fn begin_snapshot(handle: &Handle) -> Result<Order, SaveRefusal> {
+    let order = handle.with(|core| core.start_writer(handle.tx))?;
+    instant::stop_all(handle).await;
+    begin_on_all(handle, &order, false).await;
+    instant::go(handle).await;
+    tracing::info!("Background saving started");
+    Ok(order)
+}
+
+async fn begin_on_all(handle: &Handle, order: &Order, at_once: bool) {
+    let act = || Request::Act(Act::Snapshot { order: Box::new(order.clone()), at_once });
+    handle.ask(to_all(handle, act)).await;
+}
+
+/// Writes a snapshot of this instant and waits until it is on the disk. Runs in a conductor task.
+pub(crate) async fn save_and_wait(handle: &Handle) -> Result<(), String> {
+    let order = begin_snapshot(handle).await.map_err(|refusal| refusal.text().to_string())?;
+    outcome(handle, order).await
+}
+
+/// Waits for the writer. It ends after the last copy of the order, and answers in a later pass than this one.
+async fn outcome(handle: &Handle, order: Order) -> Result<(), String> {
+    drop(order);
+    match handle.answer_from_outside().await {
+        Answer::Finding(Finding::Outcome(result)) => result,
+        _ => Err("ERR internal error: no answer from the snapshot's thread".into()),
+    }
+}
+
+/// Calls off the snapshot under way and writes the last one if the options or save points want it. All cores stand still.
+pub(super) async fn save_at_end(handle: &Handle, options: ShutdownOptions) -> Result<(), String> {
+    handle.ask(to_all(handle, || Request::Act(Act::AbandonSnapshot))).await;
+    while handle.with(|core| core.everyone.saves.snapshots.is_running()) {
+        handle.next_pass().await;
+    }
+    if options.nosave || (!options.save && handle.with(|core| core.settings.save_points.is_empty())) {
+        return Ok(());
+    }
+    tracing::info!("Saving the final RDB snapshot before exiting.");
+    let order = handle.with(|core| core.start_writer(handle.tx)).map_err(|refusal| refusal.text().to_string())?;
+    begin_on_all(handle, &order, true).await;
+    outcome(handle, order).await
+}

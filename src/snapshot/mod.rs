@@ -1,0 +1,27 @@
+//! The snapshot: all keys as they were at one instant, written to an RDB file while commands go on. No fork, no copy of
+//! the data.
+//!
+//! At the instant every core bumps its epoch and begins a [`Walk`]: in slices it writes the entries of an older epoch
+//! into blocks. A command that is about to change such an entry has its old value written first
+//! (`Shard::will_change` calls [`Walk::keep`]), so every key is written once, as it was at the instant. New keys carry
+//! the new epoch and are passed over. Blocks begin with the number of their database, so they may stand in any order;
+//! one thread appends those of all cores to a temporary file and puts it in place when it is whole and durable
+//! ([`write`]).
+//!
+//! A walk that is called off still visits every entry, without writing: afterwards all are of one epoch, which is what
+//! lets two bits tell old from new.
+
+mod walk;
+mod writer;
+
+pub use walk::{Order, Piece, Progress, Shared, Uses, Walk};
+pub use writer::{Target, WriteError, write};
+
+/// Bytes at which a block is full. One with a large value is larger.
+pub const BLOCK_BYTES: usize = 1 << 20;
+
+/// Blocks that may wait for the writer before the walk pauses, per core.
+pub const BLOCKS_WAITING_PER_CORE: usize = 4;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Snapshots of a shard whose keys change between slices.
+
+use super::*;
+use crate::command::testing::{Bench, NOW_MS};
+use crate::config::Settings;
+use crate::keyspace::{Keyspace, SlabOptions};
+use crate::rdb::{Item, KeyRecord, Options, Reader, Value};
+use crate::shard::{Shard, Unit};
+use crate::storage::{Fs, Open, SimFs, read_file};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+/// Database and key, value as the keyspace shows it, expiry.
+type Content = BTreeMap<(usize, Vec<u8>), (Vec<u8>, Option<u64>)>;
+
+fn content(shard: &Shard) -> Content {
+    let mut content = Content::new();
+    for (number, db) in shard.keyspace().dbs().iter().enumerate() {
+        db.for_each(|entry| {
+            let mut value = Vec::new();
+            crate::rdb::with_stored(db.value(entry), |view| {
+                crate::rdb::Encoder::new(false).value(&mut value, view);
+            });
+            content.insert((number, db.key(entry).to_vec()), (value, db.expire_at(entry)));
+        });
+    }
+    content
+}
+
+fn read(bytes: &[u8]) -> Content {
+    let mut content = Content::new();
+    let mut reader = Reader::new(bytes, Options { deep: true, ..Options::default() }).unwrap();
+    let mut db = 0;
+    while let Some(item) = reader.next_item().unwrap() {
+        match item {
+            Item::SelectDb(number) => db = number as usize,
+            Item::Key(KeyRecord { key, value, expire_ms, .. }) => {
+                let mut plain = Vec::new();
+                value.with_view(|view| crate::rdb::Encoder::new(false).value(&mut plain, view));
+                let old = content.insert((db, key), (plain, expire_ms.map(|at| at as u64)));
+                assert!(old.is_none(), "a key is written once");
+            }
+            _ => {}
+        }
+    }
+    content
+}
+
+fn order(blocks: usize) -> (Order, Receiver<Piece>) {
+    let (out, pieces) = sync_channel(blocks);
+    (Order { shared: Arc::new(Shared::default()), out, compress: true, uses: Uses::Idle }, pieces)
+}
+
+fn target(fs: &SimFs) -> Target {
+    Target {
+        fs: Arc::new(fs.clone()),
+        path: PathBuf::from("/data/dump.rdb"),
+        temporary: PathBuf::from("/data/temp-1.rdb"),
+        checksum: true,
+        redis_version: "7.4.1",
+        ctime_s: 1,
+        used_memory_bytes: 1,
+        aof_base: false,
+    }
+}
+
+/// A random command: strings, values that other cores sent, times, databases.
+fn change(bench: &mut Bench, rng: &mut StdRng) {
+    bench.session.db = rng.random_range(0..3);
+    let key = format!("k{}", rng.random_range(0..400));
+    let other = format!("k{}", rng.random_range(0..400));
+    let line = match rng.random_range(0..12) {
+        0..3 => format!("SET {key} {}", "v".repeat(rng.random_range(1..300))),
+        3 => format!("SET {key} {} PX {}", rng.random::<i32>(), rng.random_range(1..100_000)),
+        4 => format!("DEL {key}"),
+        5 => format!("APPEND {key} x"),
+        6 => format!("RENAME {key} {other}"),
+        7 => format!("COPY {key} {other} DB {} REPLACE", rng.random_range(0..3)),
+        8 => format!("PEXPIRE {key} {}", rng.random_range(1..100_000)),
+        9 => format!("MOVE {key} {}", rng.random_range(0..3)),
+        10 => format!("SETBIT {key} {} 1", rng.random_range(0..3000)),
+        _ => return bench.pass(rng.random_range(0..300)),
+    };
+    bench.run(&line);
+}
+
+#[test]
+fn a_snapshot_is_the_state_at_its_instant_whatever_changes_meanwhile() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    eprintln!("SEED={seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut bench = Bench::new();
+    for round in 0..40 {
+        for _ in 0..rng.random_range(0..800) {
+            change(&mut bench, &mut rng);
+        }
+        let expected = content(&bench.shard);
+        let (order, pieces) = order(1 << 16);
+        let shared = order.shared.clone();
+        bench.shard.begin_snapshot(order);
+        let abandon_at = (round % 4 == 3).then(|| rng.random_range(0..40));
+        let mut slices = 0;
+        while bench.shard.advance_snapshot(rng.random_range(1..20_000)) != Progress::Done {
+            slices += 1;
+            if Some(slices) == abandon_at {
+                shared.abandon();
+            }
+            for _ in 0..rng.random_range(0..60) {
+                change(&mut bench, &mut rng);
+            }
+            bench.shard.enter_unit(Unit::default());
+            bench.shard.expire_some(rng.random_range(0..5));
+            bench.shard.leave_unit();
+            match rng.random_range(0..30) {
+                0 => bench.shard.swap(0, rng.random_range(1..3)),
+                1 => bench.shard.flush(Some(rng.random_range(0..3))),
+                _ => {}
+            }
+            bench.shard.free_some(100);
+        }
+        let fs = SimFs::new(seed);
+        fs.create_dir(Path::new("/data")).unwrap();
+        let written = write(&target(&fs), &shared, &pieces, 1);
+        if shared.is_abandoned() {
+            assert!(matches!(written, Err(WriteError::Abandoned)));
+            assert!(!fs.exists(Path::new("/data/temp-1.rdb")).unwrap());
+            continue;
+        }
+        let file = read_file(&fs, Path::new("/data/dump.rdb"), 1 << 30).unwrap();
+        assert_eq!(file.len() as u64, written.unwrap());
+        assert_eq!(read(&file), expected, "SEED={seed} round {round}");
+        assert_eq!(shared.keys_done.load(std::sync::atomic::Ordering::Relaxed), expected.len() as u64);
+        assert_eq!(shared.pending_bytes.load(std::sync::atomic::Ordering::Relaxed), 0);
+    }
+}
+
+#[test]
+fn flushing_everything_calls_a_snapshot_off_on_all_cores() {
+    let mut bench = Bench::new();
+    bench.run("MSET a 1 b 2 c 3");
+    let (order, pieces) = order(16);
+    let shared = order.shared.clone();
+    bench.shard.begin_snapshot(order);
+    bench.shard.flush(None);
+    assert!(shared.is_abandoned() && !bench.shard.has_snapshot());
+    assert!(pieces.recv().is_err(), "the core has let go of the writer");
+}
+
+#[test]
+fn a_full_queue_pauses_the_walk_and_loses_nothing() {
+    let mut bench = Bench::new();
+    // Values that do not compress: numbers one behind the other, three blocks in all.
+    for key in 0..600u64 {
+        let value: String = (0..400u64).map(|n| (n * n * 7919 + key * 104_729).to_string()).collect();
+        bench.run(&format!("SET k{key} {value}"));
+    }
+    let expected = content(&bench.shard);
+    let (order, pieces) = order(1);
+    let shared = order.shared.clone();
+    bench.shard.begin_snapshot(order);
+    let mut progress = Progress::More;
+    for _ in 0..100_000 {
+        progress = bench.shard.advance_snapshot(1 << 20);
+        if progress != Progress::More {
+            break;
+        }
+    }
+    assert_eq!(progress, Progress::Waiting);
+    for key in 0..600 {
+        bench.run(&format!("SET k{key} new"));
+    }
+    let fs = SimFs::new(1);
+    fs.create_dir(Path::new("/data")).unwrap();
+    std::thread::scope(|scope| {
+        let fs = &fs;
+        let writer = scope.spawn(move || write(&target(fs), &shared, &pieces, 1).unwrap());
+        while bench.shard.advance_snapshot(1 << 20) != Progress::Done {
+            std::thread::yield_now();
+        }
+        writer.join().unwrap()
+    });
+    assert_eq!(read(&read_file(&fs, Path::new("/data/dump.rdb"), 1 << 30).unwrap()), expected);
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_leaves_the_last_one() {
+    let fs = SimFs::new(1);
+    fs.create_dir(Path::new("/data")).unwrap();
+    let old = fs.open(Path::new("/data/dump.rdb"), Open::Create).unwrap();
+    old.write_at(b"the last good one", 0, false).unwrap();
+    let (order, pieces) = order(16);
+    let shared = order.shared.clone();
+    // One core of two never ends: it has called the snapshot off.
+    let keyspace = Keyspace::new(16, NOW_MS, SlabOptions::default()).unwrap();
+    let mut shard = Shard::new(0, 2, keyspace, Arc::new(Settings::default()), NOW_MS);
+    shard.begin_snapshot(order);
+    assert_eq!(shard.advance_snapshot(1 << 20), Progress::Done);
+    assert!(matches!(write(&target(&fs), &shared, &pieces, 2), Err(WriteError::Abandoned)));
+    assert_eq!(fs.list(Path::new("/data")).unwrap(), ["dump.rdb"]);
+    assert_eq!(read_file(&fs, Path::new("/data/dump.rdb"), 100).unwrap(), b"the last good one");
+}
+
+#[test]
+fn a_file_is_of_version_12_only_if_fields_have_times() {
+    for (text, version) in [("0", &b"REDIS0011"[..]), ("5000000000000", b"REDIS0012")] {
+        let mut bench = Bench::new();
+        let list = ["f", "v", text].iter().map(|word| word.as_bytes()).collect();
+        let value = Value::Hash(crate::rdb::HashValue::ListpackTtl(list));
+        let mut payload = Vec::new();
+        value.with_view(|view| crate::rdb::dump(&mut crate::rdb::Encoder::new(false), &mut payload, view));
+        assert_eq!(bench.raw(&[b"RESTORE", &b"h"[..], b"0", &payload]), b"+OK\r\n");
+        let (order, pieces) = order(16);
+        let shared = order.shared.clone();
+        bench.shard.begin_snapshot(order);
+        bench.shard.finish_snapshot();
+        let fs = SimFs::new(1);
+        fs.create_dir(Path::new("/data")).unwrap();
+        write(&target(&fs), &shared, &pieces, 1).unwrap();
+        let file = read_file(&fs, Path::new("/data/dump.rdb"), 1 << 20).unwrap();
+        assert_eq!(&file[..9], version);
+        assert_eq!(read(&file).len(), 1);
+    }
+}
