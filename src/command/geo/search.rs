@@ -3,6 +3,7 @@
 use super::options::{Form, Options, Order, member_position};
 use super::{arguments, reply};
 use crate::command::expect::Refused;
+use crate::command::typed::bulk;
 use crate::command::zset::value;
 use crate::listpack::Element;
 use crate::object::ZSet;
@@ -110,7 +111,7 @@ fn run(cx: &mut Cx<'_>, key: &[u8], options: &Options<'_>, event: &'static str) 
             if extras > 0 {
                 reply.array(1 + extras);
             }
-            value::reply_member(reply, hit.member);
+            bulk(reply, hit.member);
             if options.with_distance {
                 reply::distance(reply, hit.distance_m / search.unit.metres());
             }

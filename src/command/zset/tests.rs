@@ -170,6 +170,21 @@ fn pops_log_how_many_went_and_keys_go_with_their_last_member() {
 }
 
 #[test]
+fn waiting_pops_take_at_once_what_is_there() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("ZADD z 1 a 2 b 3 c 4 d", ":4"),
+        ("BZPOPMIN none z 0", "*3 $1 z $1 a $1 1"),
+        ("BZPOPMAX z 1.5", "*3 $1 z $1 d $1 4"),
+        ("BZMPOP 0 2 none z MAX COUNT 5", "*2 $1 z *2 *2 $1 c $1 3 *2 $1 b $1 2"),
+        ("BZPOPMIN z x", "-ERR timeout is not a float or out of range"),
+        ("BZPOPMIN z -1", "-ERR timeout is negative"),
+        ("BZMPOP 0 0 z MIN", "-ERR numkeys should be greater than 0"),
+    ]);
+    assert_eq!(bench.effects(), ["ZADD z 1 a 2 b 3 c 4 d", "ZPOPMIN z 1", "ZPOPMAX z 1", "DEL z"]);
+}
+
+#[test]
 fn replaying_the_effects_makes_the_same_sets() {
     let mut many = "ZADD big".to_owned();
     for number in 0..300 {
