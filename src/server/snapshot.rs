@@ -145,12 +145,7 @@ impl Core {
         let shared = Arc::new(Shared::default());
         set_current(&everyone.saves.current, Some(shared.clone()));
         let (out, pieces) = sync_channel(BLOCKS_WAITING_PER_CORE * cores);
-        let order = Order {
-            shared: shared.clone(),
-            out,
-            compress: settings.rdbcompression,
-            uses: uses(&settings),
-        };
+        let order = Order { shared: shared.clone(), out, compress: settings.rdbcompression, uses: uses(&settings) };
         let saves = everyone.clone();
         let write = move || {
             let result = snapshot::write(&target, &shared, &pieces, cores);

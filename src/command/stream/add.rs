@@ -23,7 +23,7 @@ fn try_xadd(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     let key = args.at(1);
     let options = AddOptions::parse(cx, args.tail(2), true)?;
     let fields = args.tail(2 + options.taken);
-    let Some(request) = options.id.filter(|_| !fields.is_empty() && fields.len() % 2 == 0) else {
+    let Some(request) = options.id.filter(|_| !fields.is_empty() && fields.len().is_multiple_of(2)) else {
         return refuse(cx, "ERR wrong number of arguments for 'xadd' command");
     };
     if request == IdRequest::Exact(StreamId::MIN) {
