@@ -26,6 +26,8 @@ fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
         super::set::handlers(),
         super::list::handlers(),
         super::zset::handlers(),
+        super::geo::handlers(),
+        super::hyperloglog::handlers(),
     ];
     let others = [
         super::connection::handlers(),

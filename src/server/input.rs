@@ -1,6 +1,7 @@
 //! From received bytes to requests.
 
 use super::core::Core;
+use super::lookahead::Lookahead;
 use crate::command::Flow;
 use crate::net::{Closing, Conn, ConnRef, Special};
 use crate::resp::{Args, Parsed, Parser, Reply, RequestLimits};
@@ -76,10 +77,14 @@ impl Core {
         let mut limits = self.request_limits(conn);
         let mut parser = std::mem::replace(&mut conn.parser, Parser::new());
         let mut at = 0;
+        let mut ahead = Lookahead::default();
         while at < bytes.len() {
             let rest = &bytes[at..];
             match parser.parse(rest, &limits) {
                 Ok(Parsed::Request(len)) => {
+                    if len < rest.len() {
+                        ahead.advance(bytes, at + len, self.shard.db(conn.session.db));
+                    }
                     let args = Args::new(parser.buffer(&rest[..len]), parser.spans());
                     let flow = self.execute(conn, args);
                     match flow {

@@ -234,6 +234,7 @@ pub(crate) async fn end_server(handle: &Handle, options: ShutdownOptions) -> Res
         go(handle).await;
         return Err(text);
     }
+    handle.with(|core| core.everyone.ending.store(true, Ordering::Release));
     handle.ask(to_all(handle, || Request::Act(Act::End))).await;
     Ok(())
 }

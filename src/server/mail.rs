@@ -4,6 +4,7 @@ use super::core::Core;
 use super::participant::Deferred;
 use crate::command::Exec;
 use crate::command::spec::Flags;
+use crate::keyspace::hash_key;
 use crate::net::{Gate, ReplyTo};
 use crate::resp::OwnedArgs;
 use crate::shard::message::{Batch, Envelope};
@@ -56,6 +57,7 @@ impl Core {
         let mut promise: Option<u64> = None;
         self.tick = crate::observe::Ticks::now();
         for index in 0..batch.commands.len() {
+            self.look_ahead(&batch, index);
             let start = batch.replies.len();
             let mut replies = std::mem::take(&mut batch.replies);
             let late = self.run_for_batch(&batch, index, &mut replies);
@@ -74,6 +76,22 @@ impl Core {
             self.promised[from] = self.promised[from].max(lsn);
         }
         self.mesh.send(from, Envelope::BatchDone(batch));
+    }
+
+    /// Asks for the memory that the next commands of a batch will need; see [`super::lookahead`].
+    #[inline]
+    fn look_ahead(&self, batch: &Batch, index: usize) {
+        const AHEAD: usize = 4;
+        let key = |index: usize| {
+            let session = batch.commands.get(index)?.session;
+            Some((self.shard.db(session.db), hash_key(batch.args(index).get(1)?)))
+        };
+        if let Some((db, hash)) = key(index + AHEAD) {
+            db.prefetch(hash);
+        }
+        if let Some((db, hash)) = key(index + 1) {
+            db.prefetch_entry(hash);
+        }
     }
 
     /// Runs one command of a batch; `true` if its reply comes later.

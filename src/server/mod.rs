@@ -13,6 +13,7 @@ mod instant;
 mod keeper;
 mod loading;
 mod logging;
+mod lookahead;
 mod mail;
 mod monitors;
 mod move_shard;

@@ -8,7 +8,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A reply.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     Nil,
     Int(i64),
@@ -18,6 +18,19 @@ pub enum Value {
     Bulk(Vec<u8>),
     /// Arrays, sets and pushes; a map is an array of twice its length.
     Array(Vec<Value>),
+}
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Value::Nil => f.write_str("nil"),
+            Value::Int(n) => write!(f, ":{n}"),
+            Value::Line(text) => write!(f, "+{text}"),
+            Value::Error(text) => write!(f, "-{text}"),
+            Value::Bulk(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            Value::Array(items) => f.debug_list().entries(items).finish(),
+        }
+    }
 }
 
 impl Value {

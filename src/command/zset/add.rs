@@ -32,8 +32,7 @@ fn try_zadd(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     }
     let done = add(cx, args.at(1), pairs, rules)?;
     if !rules.increment {
-        let shown = if rules.count_changed { done.added + done.updated } else { done.added };
-        cx.reply.int(shown as i64);
+        cx.reply.int(done.shown(rules) as i64);
         return Ok(());
     }
     match done.score {
@@ -54,19 +53,19 @@ pub fn zincrby(cx: &mut Cx<'_>, args: Args<'_>) {
 
 /// What ZADD's flags say.
 #[derive(Clone, Copy, Default)]
-struct Rules {
+pub struct Rules {
     /// `NX`: only members that are not there.
-    missing: bool,
+    pub missing: bool,
     /// `XX`: only members that are.
-    exists: bool,
+    pub exists: bool,
     /// `GT`: scores only rise.
-    greater: bool,
+    pub greater: bool,
     /// `LT`: scores only fall.
-    less: bool,
+    pub less: bool,
     /// `CH`: the reply counts changed scores as well.
-    count_changed: bool,
+    pub count_changed: bool,
     /// `INCR`: the number is added to the score.
-    increment: bool,
+    pub increment: bool,
 }
 
 impl Rules {
@@ -111,7 +110,7 @@ impl Rules {
 
 /// What became of the pairs.
 #[derive(Default)]
-struct Done {
+pub struct Done {
     added: usize,
     updated: usize,
     /// The last member's score, unless the rules left it alone.
@@ -119,6 +118,12 @@ struct Done {
 }
 
 impl Done {
+    /// What the reply counts.
+    #[inline]
+    pub fn shown(&self, rules: Rules) -> usize {
+        if rules.count_changed { self.added + self.updated } else { self.added }
+    }
+
     #[inline]
     fn count(&mut self, upsert: Upsert) {
         match upsert {
@@ -129,8 +134,9 @@ impl Done {
     }
 }
 
+/// Adds pairs of score and member, with event and effect; the effect is the request.
 #[inline]
-fn add(cx: &mut Cx<'_>, key: &[u8], pairs: Args<'_>, rules: Rules) -> Result<Done, Refused> {
+pub fn add(cx: &mut Cx<'_>, key: &[u8], pairs: Args<'_>, rules: Rules) -> Result<Done, Refused> {
     // All numbers are read before anything changes. One needs no allocation.
     let (mut one, mut many) = ([0.0], Vec::new());
     let numbers = if pairs.len() == 2 {

@@ -1,7 +1,7 @@
 //! Sorted sets. Ranges of any kind become ranges of ranks first ([`range`]); what a range is then wanted for, a reply,
 //! a count, a removal or a new key, is the same for all of them.
 
-mod add;
+pub(super) mod add;
 mod combine;
 mod options;
 mod pop;

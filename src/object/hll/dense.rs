@@ -4,6 +4,13 @@ use super::REGISTERS;
 
 const MASK: u32 = 63;
 
+/// One register.
+pub(super) fn get(registers: &[u8], index: usize) -> u8 {
+    let (at, shift) = (index / 4 * 3, index % 4 * 6);
+    let word = u32::from_le_bytes([registers[at], registers[at + 1], registers[at + 2], 0]);
+    (word >> shift & MASK) as u8
+}
+
 /// Raises one register; says whether it was lower.
 pub(super) fn raise(registers: &mut [u8], index: usize, value: u8) -> bool {
     let (at, shift) = (index / 4 * 3, index % 4 * 6);

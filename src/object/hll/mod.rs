@@ -88,6 +88,21 @@ pub fn add(value: &mut Vec<u8>, element: &[u8], sparse_max_bytes: usize) -> Resu
     Ok(changed)
 }
 
+/// Whether [`add`] would change a register. All of a sparse value is checked, so that [`add`] cannot find it corrupt.
+pub fn would_add(value: &[u8], element: &[u8]) -> Result<bool, HllError> {
+    check(value)?;
+    let (index, count) = pattern(element);
+    if is_dense(value) {
+        return Ok(dense::get(&value[HEADER_BYTES..], index) < count);
+    }
+    let (mut first, mut would) = (0, false);
+    sparse::for_each_run(value, |register, run| {
+        would |= (first..first + run).contains(&index) && register < count;
+        first += run;
+    })?;
+    Ok(would)
+}
+
 /// The cached cardinality, unless stale; the value must have passed [`check`].
 pub fn cached_count(value: &[u8]) -> Option<u64> {
     let cached =
