@@ -55,7 +55,7 @@ fn first_key(bytes: &[u8]) -> Option<(Option<&[u8]>, usize)> {
     let (count, mut at) = number(bytes, b'*')?;
     let mut key = None;
     for index in 0..count {
-        let (len, head) = number(&bytes[at..], b'$')?;
+        let (len, head) = number(bytes.get(at..)?, b'$')?;
         at += head;
         let word = bytes.get(at..at + len)?;
         if index == 1 {
@@ -95,6 +95,10 @@ mod tests {
         assert_eq!(first_key(b"*1\r\n$4\r\nPING\r\n"), Some((None, 14)));
         for broken in [&b""[..], b"*2\r\n$3\r\nGET\r\n$2\r\na", b"GET a\r\n", b"*-1\r\n", b"*2\r\n$9999999\r\n", b"*1\r\n$4"] {
             assert_eq!(first_key(broken), None);
+        }
+        let whole = b"*3\r\n$3\r\nSET\r\n$2\r\nab\r\n$1\r\nv\r\n";
+        for cut in 0..whole.len() {
+            assert_eq!(first_key(&whole[..cut]), None, "cut at {cut}");
         }
     }
 
