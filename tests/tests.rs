@@ -8,6 +8,8 @@
 //! | [`it::crash`] | `kill -9`: lost acknowledged writes, half transactions, other core counts |
 //! | [`it::whole`] | FLUSHALL, FLUSHDB and SWAPDB between writes, then `kill -9` |
 //! | [`it::interop`] | directories that Redis or Valkey cannot read, or that they wrote and Basalt cannot |
+//! | [`it::snapshot`] | snapshots that hold no one instant, or that others cannot load |
+//! | [`it::check`] | rot that is served, or that basalt-check does not name |
 //! | [`it::limits`] | too many clients, slow readers, bulks announced and never sent |
 //! | [`it::clients`] | CLIENT across cores; redis-cli, redis-benchmark, redis-py and ioredis as they come |
 //! | [`it::differential`] | replies and content other than Redis's, over random commands |
@@ -21,6 +23,7 @@
 
 mod it {
     pub mod atomic;
+    pub mod check;
     pub mod client;
     pub mod clients;
     pub mod compat;
@@ -32,6 +35,7 @@ mod it {
     pub mod protocol;
     pub mod rng;
     pub mod server;
+    pub mod snapshot;
     pub mod start;
     pub mod whole;
 }

@@ -60,6 +60,8 @@ pub enum Exec {
     Conn(ConnFn),
     /// On the core that owns the keys. If they live on several, their values are brought together first.
     Keyed(KeyedFn),
+    /// As `Keyed`; where the reply is null it waits for its keys to change, unless it is part of a transaction.
+    Blocking(KeyedFn),
     /// As `Keyed`, but each core can do its part by itself; the parts' replies are merged.
     Split(KeyedFn, Merge),
     /// On every core, whatever the arguments.

@@ -182,6 +182,8 @@ pub struct Core {
     pub(super) awaiting_pause: Vec<ConnRef>,
     /// Connections that were taken over and do not receive yet.
     pub(super) arm: Vec<ConnRef>,
+    /// Waits of this core's clients for keys.
+    pub(super) blocked: std::collections::HashMap<u64, super::blocking::Blocked>,
     /// Connections that monitor.
     pub(super) monitors: Vec<ConnRef>,
     /// The data is not there yet.
@@ -238,6 +240,7 @@ impl Core {
             awaiting_space: Vec::new(),
             awaiting_pause: Vec::new(),
             arm: Vec::new(),
+            blocked: Default::default(),
             monitors: Vec::new(),
             loading: true,
             attention: true,

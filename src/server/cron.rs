@@ -32,6 +32,9 @@ impl Core {
             }
             self.shard.free_some(FREE_BUDGET);
         }
+        if !self.blocked.is_empty() {
+            self.end_late_waits();
+        }
         self.take_samples();
         if !self.awaiting_pause.is_empty() && !self.pause.is_active(self.now_ms) {
             self.end_pause();

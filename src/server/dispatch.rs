@@ -54,6 +54,7 @@ impl Core {
                 Ok(Owner::Several) => self.gather(conn, command, args),
                 Err(text) => self.refuse(conn, Some(command), text.as_bytes()),
             },
+            Exec::Blocking(_) => self.run_blocking(conn, command, args),
             Exec::Split(run, merge) => match self.owner(command.spec, args) {
                 Ok(Owner::Core(core)) if core == self.me() => self.run_here(conn, command, run, args),
                 Ok(Owner::Core(core)) => self.forward(conn, command, args, core),
@@ -141,6 +142,9 @@ impl Core {
         }
         self.commit_here(conn, start, gate);
         self.account(command, failed, args, conn);
+        if !self.shard.waiting.ready.is_empty() {
+            self.serve_waiting();
+        }
         Flow::Next
     }
 

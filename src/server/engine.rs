@@ -184,6 +184,7 @@ impl Engine {
                 break;
             }
         }
+        core.serve_waiting();
         self.drive_log(&mut core)?;
         self.send_all(&mut core)?;
         let ring = &mut self.ring;

@@ -64,6 +64,9 @@ impl Core {
             batch.replies = replies;
             let end = batch.replies.len();
             let gate = if late { None } else { self.gate_of_last() };
+            if !self.shard.waiting.ready.is_empty() {
+                self.serve_waiting();
+            }
             if let Some(gate) = gate {
                 promise = promise.max(Some(gate.lsn));
             }

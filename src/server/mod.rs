@@ -1,6 +1,7 @@
 //! One core of the server: its loop, and the way of a request from the socket to the shard and back.
 
 mod admin;
+mod blocking;
 mod clients;
 mod core;
 mod cron;
@@ -33,6 +34,7 @@ pub(crate) mod testing;
 pub mod transaction;
 
 pub(crate) use clients::describe_client;
+pub(crate) use blocking::{parse_timeout, timeout_of};
 pub use clients::{ClientFilter, ClientType};
 pub(crate) use core::random_id;
 pub use core::{Core, Everyone};

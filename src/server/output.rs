@@ -1,7 +1,7 @@
 //! From replies to the socket, and the ends of connections.
 
 use super::core::Core;
-use crate::net::{Closing, Conn, ConnRef, OutputClass};
+use crate::net::{Closing, Conn, ConnRef, OutputClass, Special};
 
 impl Core {
     /// Notes that a connection in hand (taken out of the table) may have something to send or may be at its end.
@@ -82,6 +82,9 @@ impl Core {
 
     /// Lets go of a connection: of its keys watched, its channels, its place. The kernel must be done with its buffers.
     pub fn drop_conn(&mut self, at: ConnRef) {
+        if self.conns.get(at).is_some_and(|conn| conn.special.has(Special::WAITING)) {
+            self.end_wait_of(at);
+        }
         let Some(mut conn) = self.conns.take(at) else { return };
         debug_assert!(!conn.kernel_holds());
         self.unwatch_all(&mut conn);

@@ -120,6 +120,11 @@ impl Core {
                 None
             }
             Request::Query(query) => self.find_out(tx, query),
+            Request::Await { keys, command } => {
+                self.begin_waiting(tx, keys, command);
+                None
+            }
+            Request::Forget => self.shard.waiting.remove(tx).then_some(Answer::Busy),
             Request::Hold | Request::Stop | Request::Act(_) | Request::Go => self.stand_still(tx, request),
         }
     }
@@ -133,6 +138,7 @@ impl Core {
         for step in commands {
             let mut reply = Vec::new();
             if let crate::command::Exec::Keyed(run)
+            | crate::command::Exec::Blocking(run)
             | crate::command::Exec::Split(run, _)
             | crate::command::Exec::Every(run, _)
             | crate::command::Exec::Cursor(run) = step.command.exec

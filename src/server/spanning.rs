@@ -70,7 +70,7 @@ impl Core {
     }
 
     /// As [`Core::finish_spanning`], and counts the command; its time is that from start to end.
-    fn finish_command(&mut self, command: &'static Command, started: Ticks, at: ConnRef, seq: u64, outcome: Outcome) {
+    pub(super) fn finish_command(&mut self, command: &'static Command, started: Ticks, at: ConnRef, seq: u64, outcome: Outcome) {
         let nanos = Ticks::now().nanos_since(started);
         let stats = &mut self.stats.by_command[command.spec.id.index()];
         stats.record(nanos, self.settings.latency_tracking);
@@ -314,7 +314,7 @@ pub(super) async fn gather_locked(
     }
     let mut bytes = Vec::new();
     let changed = handle.with(|core| {
-        let Exec::Keyed(run) = command.exec else { return Vec::new() };
+        let (Exec::Keyed(run) | Exec::Blocking(run)) = command.exec else { return Vec::new() };
         core.shard.run_elsewhere(run, session, args.as_args(), order.into_iter().zip(values), &mut bytes)
     });
     let mut homes: BTreeMap<usize, Vec<_>> = BTreeMap::new();

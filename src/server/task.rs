@@ -20,6 +20,8 @@ type Start = Box<dyn FnOnce(Handle) -> TaskFuture>;
 /// Answers that a task waits for, by core.
 struct Inbox {
     missing: usize,
+    /// The first answer is enough to go on.
+    any: bool,
     answers: Vec<(usize, Option<Answer>)>,
 }
 
@@ -43,6 +45,8 @@ pub struct Tasks {
     running: std::collections::HashSet<u64>,
     /// New tasks have to wait.
     held: bool,
+    /// Tasks that wait for keys to change, which may take for ever.
+    asleep: usize,
 }
 
 impl Tasks {
@@ -57,6 +61,7 @@ impl Tasks {
             spawned: Vec::new(),
             running: Default::default(),
             held: false,
+            asleep: 0,
         }
     }
 
@@ -105,7 +110,7 @@ impl Tasks {
         if let Some((_, place)) = inbox.answers.iter_mut().find(|(core, place)| *core == from && place.is_none()) {
             *place = Some(answer);
             inbox.missing -= 1;
-            if inbox.missing == 0 {
+            if inbox.missing == 0 || inbox.any {
                 self.ready.push(number);
             }
         }
@@ -126,9 +131,9 @@ impl Tasks {
         self.ready.append(&mut self.later);
     }
 
-    /// Whether a task waits for answers.
+    /// Whether a task waits for answers that are on their way.
     pub fn is_waiting(&self) -> bool {
-        !self.inboxes.is_empty()
+        self.inboxes.len() > self.asleep
     }
 
     /// Whether a task can go on.
@@ -156,20 +161,45 @@ impl Handle {
         if requests.is_empty() {
             return Vec::new();
         }
-        {
+        self.post(requests, false);
+        self.answers().await
+    }
+
+    /// As [`Handle::ask`] of [`Request::Await`]: once one core has answered, the others are told to forget it, so that
+    /// they answer too.
+    pub(super) async fn ask_any(&self, requests: Vec<(usize, Request)>) -> Vec<Answer> {
+        self.post(requests, true);
+        std::future::poll_fn(|_| {
             let mut core = self.core.borrow_mut();
-            let answers = requests.iter().map(|(to, _)| (*to, None)).collect();
-            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: requests.len(), answers });
-            let me = core.me();
-            for (to, request) in requests {
-                if to != me {
-                    core.mesh.send(to, Envelope::Request { tx: self.tx, request });
-                } else if let Some(answer) = core.participate(self.tx, request) {
-                    core.tasks.answer(self.tx.number, me, answer);
-                }
+            let Some(inbox) = core.tasks.inboxes.get_mut(&self.tx.number) else { return Poll::Ready(()) };
+            if inbox.answers.iter().all(|(_, answer)| answer.is_none()) {
+                return Poll::Pending;
+            }
+            inbox.any = false;
+            let rest: Vec<usize> =
+                inbox.answers.iter().filter(|(_, answer)| answer.is_none()).map(|(core, _)| *core).collect();
+            core.tasks.asleep -= 1;
+            core.end_waiting(self.tx, &rest);
+            Poll::Ready(())
+        })
+        .await;
+        self.answers().await
+    }
+
+    /// Sends requests, and makes room for their answers.
+    fn post(&self, requests: Vec<(usize, Request)>, any: bool) {
+        let mut core = self.core.borrow_mut();
+        let answers = requests.iter().map(|(to, _)| (*to, None)).collect();
+        core.tasks.inboxes.insert(self.tx.number, Inbox { missing: requests.len(), any, answers });
+        core.tasks.asleep += usize::from(any);
+        let me = core.me();
+        for (to, request) in requests {
+            if to != me {
+                core.mesh.send(to, Envelope::Request { tx: self.tx, request });
+            } else if let Some(answer) = core.participate(self.tx, request) {
+                core.tasks.answer(self.tx.number, me, answer);
             }
         }
-        self.answers().await
     }
 
     /// Waits for one answer that a thread posts to this task.
@@ -177,7 +207,7 @@ impl Handle {
         {
             let mut core = self.core.borrow_mut();
             let me = core.me();
-            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, answers: vec![(me, None)] });
+            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, any: false, answers: vec![(me, None)] });
         }
         self.answers().await.pop().unwrap_or(Answer::Done)
     }
@@ -225,7 +255,7 @@ impl Handle {
         let me = {
             let mut core = self.core.borrow_mut();
             let me = core.me();
-            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, answers: vec![(me, None)] });
+            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, any: false, answers: vec![(me, None)] });
             core.order(Order::Barrier { tx: self.tx, effects, discards_history, ends });
             me
         };

@@ -212,7 +212,7 @@ impl Core {
 
     fn place(&self, command: &Command, args: Args) -> Place {
         match command.exec {
-            Exec::Keyed(_) | Exec::Split(..) => match self.owner(command.spec, args) {
+            Exec::Keyed(_) | Exec::Blocking(_) | Exec::Split(..) => match self.owner(command.spec, args) {
                 Ok(Owner::Core(core)) => Place::Core(core),
                 _ => Place::Several,
             },
@@ -274,7 +274,11 @@ impl Core {
         self.shard.enter_unit(Default::default());
         for step in &steps {
             let (out, start) = conn.outbox.target();
-            if let Exec::Keyed(run) | Exec::Split(run, _) | Exec::Every(run, _) | Exec::Cursor(run) = step.command.exec
+            if let Exec::Keyed(run)
+            | Exec::Blocking(run)
+            | Exec::Split(run, _)
+            | Exec::Every(run, _)
+            | Exec::Cursor(run) = step.command.exec
             {
                 self.shard.run(step.command, run, step.session, step.args.as_args(), out);
                 let failed = out.get(start) == Some(&b'-');

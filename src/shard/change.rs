@@ -122,6 +122,9 @@ impl Shard {
                 if !self.watches.is_empty() {
                     self.watches.changed(db, key);
                 }
+                if !self.waiting.is_empty() {
+                    self.waiting.changed(db, key);
+                }
             }
             Sink::Copies(changed) => changed.push(super::locks::LockKey::new(db, key)),
             Sink::Replay => {}

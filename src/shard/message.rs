@@ -232,6 +232,15 @@ pub enum Request {
         /// Keys that must not have changed.
         watched: Vec<Watched>,
     },
+    /// Wait for keys to change; answered then.
+    Await {
+        /// The keys, without repeats.
+        keys: Vec<LockKey>,
+        /// What to run then, if all its keys are here; its replies are the answer. Otherwise [`Answer::Done`].
+        command: Option<StepCommand>,
+    },
+    /// End [`Request::Await`], which is answered with [`Answer::Busy`] unless it has been answered before.
+    Forget,
     /// Hand over the effects kept for this command so far, to be logged in a barrier.
     TakeEffects,
     /// Look at the core's own connections, counters and channels, or do something small to them.

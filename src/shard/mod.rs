@@ -15,6 +15,7 @@ pub mod slot;
 mod snapshot;
 mod undurable;
 mod unit;
+mod waiting;
 mod watch;
 mod whole;
 

@@ -6,6 +6,7 @@ use super::locks::LockKey;
 use super::message::TxId;
 use super::undurable::Undurable;
 use super::unit::Unit;
+use super::waiting::Waiting;
 use super::watch::Watches;
 use crate::command::spec::Flags;
 use crate::command::{Command, KeyedFn};
@@ -87,8 +88,8 @@ pub struct Shard {
     pub stats: ShardStats,
     /// Events not delivered yet; empty unless somebody listens.
     pub events: Vec<Event>,
-    /// Keys whose blocked clients may go on: database and key.
-    pub ready_keys: Vec<LockKey>,
+    /// Clients that wait for keys.
+    pub waiting: Waiting,
     /// Emptied databases that are being freed.
     pub(super) garbage: VecDeque<Garbage>,
     /// The snapshot under way.
@@ -121,7 +122,7 @@ impl Shard {
             now_ms,
             stats: ShardStats::default(),
             events: Vec::new(),
-            ready_keys: Vec::new(),
+            waiting: Waiting::default(),
             garbage: VecDeque::new(),
             snapshot: None,
             epoch: 0,

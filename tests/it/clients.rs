@@ -94,6 +94,73 @@ fn expired_keys_are_gone_on_time_and_stay_gone_after_kill_9() {
     assert!((90_000..=100_000).contains(&ttl), "{ttl}");
 }
 
+#[test]
+fn monitors_see_the_commands_of_every_core() {
+    let dir = directory();
+    let server = Server::start(dir.path(), "--cores 4 --appendonly no");
+    let mut monitor = server.client();
+    monitor.expect("MONITOR", "OK");
+    let mut clients: Vec<_> = (0..8).map(|_| server.client()).collect();
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.expect(&format!("SET monitored:{i} v"), "OK");
+    }
+    let mut seen: Vec<String> = (0..8).map(|_| monitor.read().unwrap().text()).collect();
+    seen.sort_by_key(|line| line.split('"').nth(3).unwrap().to_string());
+    for (i, line) in seen.iter().enumerate() {
+        assert!(line.contains(&format!("\"SET\" \"monitored:{i}\" \"v\"")), "{line}");
+    }
+}
+
+#[test]
+fn a_scan_meets_every_key_that_stays_while_others_come_and_go() {
+    let dir = directory();
+    let server = Server::start(dir.path(), "--cores 4 --appendonly no");
+    let mut client = server.client();
+    let set = |from: usize, to: usize| -> Vec<Vec<String>> {
+        (from..to).map(|i| vec!["SET".into(), format!("key:{i}"), "v".into()]).collect()
+    };
+    client.pipeline(&set(0, 3_000));
+    let (mut cursor, mut seen, mut added) = ("0".to_string(), std::collections::BTreeSet::new(), 3_000);
+    loop {
+        let mut reply = client.say(&format!("SCAN {cursor} COUNT 50")).items();
+        let keys = reply.pop().unwrap().items();
+        seen.extend(keys.iter().map(Value::text));
+        cursor = reply.pop().unwrap().text();
+        if cursor == "0" {
+            break;
+        }
+        // Growth while it walks, and then shrinking.
+        if added < 30_000 {
+            client.pipeline(&set(added, added + 500));
+            added += 500;
+        } else {
+            client.say(&format!("DEL key:{} key:{}", added - 1, added - 2));
+            added -= 2;
+        }
+    }
+    let missed: Vec<_> = (0..3_000).filter(|i| !seen.contains(&format!("key:{i}"))).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[test]
+fn exporters_find_every_field_of_info_persistence() {
+    let dir = directory();
+    let server = Server::start(dir.path(), "--cores 2");
+    let info = server.client().say("INFO persistence").text();
+    for field in "loading async_loading current_cow_peak current_cow_size current_cow_size_age current_fork_perc \
+        current_save_keys_processed current_save_keys_total rdb_changes_since_last_save rdb_bgsave_in_progress \
+        rdb_last_save_time rdb_last_bgsave_status rdb_last_bgsave_time_sec rdb_current_bgsave_time_sec rdb_saves \
+        rdb_last_cow_size rdb_last_load_keys_expired rdb_last_load_keys_loaded aof_enabled aof_rewrite_in_progress \
+        aof_rewrite_scheduled aof_last_rewrite_time_sec aof_current_rewrite_time_sec aof_last_bgrewrite_status aof_rewrites \
+        aof_rewrites_consecutive_failures aof_last_write_status aof_last_cow_size module_fork_in_progress \
+        module_fork_last_cow_size aof_current_size aof_base_size aof_pending_rewrite aof_buffer_length \
+        aof_pending_bio_fsync aof_delayed_fsync"
+        .split_whitespace()
+    {
+        assert!(info.contains(&format!("\r\n{field}:")), "{field} is missing");
+    }
+}
+
 fn succeeds(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -174,6 +241,26 @@ fn redis_py_works() {
     command.arg(script("redis_py.py")).arg(server.port.to_string());
     let said = succeeds(&mut timed(command));
     assert!(said.contains("all well"), "{said}");
+}
+
+#[test]
+fn a_cluster_client_finds_the_cores() {
+    let Some(python) = peers::python() else { return };
+    let dir = directory();
+    // Ports in a row that were free a moment ago; another process may be quicker, so a few are tried.
+    for attempt in 0.. {
+        let base = 20_000 + (rand::random::<u16>() % 20_000);
+        let free = (0..4).all(|i| std::net::TcpListener::bind(("127.0.0.1", base + i)).is_ok());
+        if free || attempt > 50 {
+            let options = format!("--cores 4 --appendonly no --cluster-core-ports yes --core-port-base {base}");
+            let server = Server::start(dir.path(), &options);
+            let mut command = Command::new(&python);
+            command.arg(script("redis_py_cluster.py")).arg(server.port.to_string());
+            let said = succeeds(&mut timed(command));
+            assert!(said.contains("all well"), "{said}");
+            return;
+        }
+    }
 }
 
 #[test]

@@ -297,6 +297,11 @@ fn normal(kind: &str, value: Value) -> String {
             items.sort();
             format!("{items:?}")
         }
+        // The same number may be written in two ways of equal length.
+        ("zset", Value::Array(items)) => {
+            let scored = items.chunks(2).map(|pair| (pair[0].text(), pair[1].text().parse::<f64>().unwrap()));
+            format!("{:?}", scored.collect::<Vec<_>>())
+        }
         ("hash", Value::Array(items)) => {
             let mut pairs = pairs(items);
             pairs.sort();

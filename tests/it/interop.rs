@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 /// The value of each type that the server knows, many times.
-fn fill(client: &mut Client, rng: &mut Rng) {
+pub fn fill(client: &mut Client, rng: &mut Rng) {
     let families: &[&[&str]] = &[
         &[
             "SET k{} v{}",

@@ -201,6 +201,21 @@ fn errors_are_those_that_clients_match_on() {
 }
 
 #[test]
+fn what_is_protected_says_so() {
+    let (_dir, server) = memory_only(2);
+    let mut client = server.client();
+    let reply = client.say("DEBUG SLEEP 0").text();
+    assert!(reply.starts_with("ERR DEBUG command not allowed. If the enable-debug-command option is set"), "{reply}");
+    let failed =
+        |name: &str, why: &str| format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}");
+    client.expect("CONFIG SET dir /tmp", &failed("dir", "can't set protected config"));
+    client.expect("CONFIG SET databases 3", &failed("databases", "can't set immutable config"));
+    client.expect("CONFIG SET cores 1", &failed("cores", "can't set immutable config"));
+    client.expect("CONFIG SET maxclients 200", "OK");
+    client.expect("CONFIG GET maxclients", "maxclients 200");
+}
+
+#[test]
 fn no_password_no_data() {
     let dir = directory();
     let server = Server::start(dir.path(), "--cores 2 --appendonly no --requirepass secret");

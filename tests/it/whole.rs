@@ -146,3 +146,23 @@ fn a_flush_beside_writers_takes_all_or_nothing_of_each_mset() {
     let server = Server::start(dir.path(), "--cores 2");
     assert_eq!(content(&mut server.client()), before);
 }
+
+#[test]
+fn flushes_one_after_the_other_end_under_every_policy() {
+    for policy in ["everysec", "no", "always"] {
+        for cores in [1, 3] {
+            let dir = directory();
+            let server = Server::start(dir.path(), &format!("--cores {cores} --appendfsync {policy}"));
+            for n in 0..12 {
+                let mut client = server.client();
+                client.expect(&format!("SET k{n} {n}"), "OK");
+                client.expect(["FLUSHALL", "FLUSHDB", "SWAPDB 0 1"][n % 3], "OK");
+                client.expect(&format!("SET last {n}"), "OK");
+            }
+            let before = content(&mut server.client());
+            server.stop();
+            let server = Server::start(dir.path(), "--cores 2");
+            assert_eq!(content(&mut server.client()), before, "{policy}, {cores} cores");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Lists.
 
 mod access;
+mod blocking;
 mod edit;
 mod find;
 mod mpop;
@@ -16,6 +17,11 @@ use super::Exec;
 /// The handlers of this family.
 pub(super) fn handlers() -> &'static [(&'static str, Exec)] {
     &[
+        ("blmove", Exec::Blocking(blocking::blmove)),
+        ("blmpop", Exec::Blocking(blocking::blmpop)),
+        ("blpop", Exec::Blocking(blocking::blpop)),
+        ("brpop", Exec::Blocking(blocking::brpop)),
+        ("brpoplpush", Exec::Blocking(blocking::brpoplpush)),
         ("lindex", Exec::Keyed(read::lindex)),
         ("linsert", Exec::Keyed(edit::linsert)),
         ("llen", Exec::Keyed(read::llen)),

@@ -14,7 +14,8 @@ pub fn lmpop(cx: &mut Cx<'_>, args: Args<'_>) {
     let _ = try_lmpop(cx, args.tail(1));
 }
 
-fn try_lmpop(cx: &mut Cx<'_>, words: Args<'_>) -> Result<(), Refused> {
+/// As [`lmpop`], from `numkeys` on.
+pub fn try_lmpop(cx: &mut Cx<'_>, words: Args<'_>) -> Result<(), Refused> {
     let (keys, end, count) = parse(cx, words)?;
     for key in words.tail(1).iter().take(keys) {
         let Some(found) = to_write(cx, key)? else { continue };

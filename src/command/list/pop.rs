@@ -72,7 +72,7 @@ pub fn take(cx: &mut Cx<'_>, key: &[u8], found: Found, end: End, count: usize) -
 
 /// Replies with the element at an end.
 #[inline]
-fn reply_next(cx: &mut Cx<'_>, found: Found, end: End) {
+pub fn reply_next(cx: &mut Cx<'_>, found: Found, end: End) {
     let (db, reply) = cx.reading();
     match next(of(db, found), end) {
         Some(element) => bulk(reply, element),

@@ -20,7 +20,8 @@ pub fn rpoplpush(cx: &mut Cx<'_>, args: Args<'_>) {
     let _ = shift(cx, args.at(1), args.at(2), End::Back, End::Front);
 }
 
-fn shift(cx: &mut Cx<'_>, from: &[u8], to: &[u8], take: End, add: End) -> Result<(), Refused> {
+/// Takes an element from one end of a list and adds it to an end of another or of the same. In the log it is LMOVE.
+pub fn shift(cx: &mut Cx<'_>, from: &[u8], to: &[u8], take: End, add: End) -> Result<(), Refused> {
     let Some(source) = to_write(cx, from)? else {
         cx.reply.null();
         return Ok(());
@@ -42,6 +43,7 @@ fn shift(cx: &mut Cx<'_>, from: &[u8], to: &[u8], take: End, add: End) -> Result
         access::push(cx, to, destination, add, [&element[..]]);
         remove(cx, from, source, take, 1);
     }
-    cx.effect_verbatim();
+    let name = |end| if end == End::Front { &b"LEFT"[..] } else { b"RIGHT" };
+    cx.effect(&[b"LMOVE", from, to, name(take), name(add)]);
     Ok(())
 }
