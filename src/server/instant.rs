@@ -71,6 +71,8 @@ impl Core {
                     self.shard.finish_snapshot();
                 }
             }
+            Act::LogCut => self.log_bytes_at_cut = self.log_bytes_sealed(),
+            Act::LogRewritten => self.log_bytes_dropped = self.log_bytes_at_cut,
             Act::AbandonSnapshot => {
                 self.shard.abandon_snapshot();
                 self.shard.finish_snapshot();
