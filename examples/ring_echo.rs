@@ -84,9 +84,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             std::mem::swap(&mut client.ready, &mut client.sending);
             client.in_flight = true;
-            let send = opcode::Send::new(Fd(client.socket.as_raw_fd()), client.sending.as_ptr(), client.sending.len() as u32)
-                .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
-                .build();
+            let send =
+                opcode::Send::new(Fd(client.socket.as_raw_fd()), client.sending.as_ptr(), client.sending.len() as u32)
+                    .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+                    .build();
             // SAFETY: `sending` is not touched until the completion.
             unsafe { ring.push(send, Token::connection(Token::SEND, slot, 0))? };
         }

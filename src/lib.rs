@@ -33,6 +33,7 @@
 //! | [`object`], [`listpack`], [`intset`] | the collection types, and their small encodings in Redis's own bytes |
 //! | [`log`] | frames, segments, group commit, the durable cut, the manifest |
 //! | [`storage`] | the one door to the disk, real or simulated |
+//! | [`snapshot`] | one instant of all cores, written to an RDB file while they go on |
 //! | [`recovery`] | from the files found to a server that may serve |
 //! | [`rdb`] | Redis's snapshot format and DUMP payloads |
 //! | [`observe`] | clocks, counters, slow commands, INFO |

@@ -64,8 +64,9 @@ fn list(mut nodes: Vec<ListNode>, limits: &Limits) -> List {
 fn set(value: SetValue, limits: &Limits) -> Set {
     match value {
         SetValue::Intset(intset) => Set::from_intset(intset, &limits.set),
-        SetValue::Listpack(list) => Set::from_listpack(list, &limits.set)
-            .unwrap_or_else(|list| set_of(list.len(), list.iter().map(|member| member.to_bytes().into_owned()), limits)),
+        SetValue::Listpack(list) => Set::from_listpack(list, &limits.set).unwrap_or_else(|list| {
+            set_of(list.len(), list.iter().map(|member| member.to_bytes().into_owned()), limits)
+        }),
         SetValue::Members(members) => set_of(members.len(), members.into_iter(), limits),
     }
 }
@@ -247,10 +248,9 @@ fn with_hash<R>(hash: &Hash, with: impl FnOnce(ValueView<'_>) -> R) -> R {
             expire_ms_min,
             iter: &mut hash.iter().map(|entry| (entry.field, entry.value, entry.expire_ms)),
         }),
-        (_, None) => with(ValueView::Hash {
-            len: hash.len(),
-            iter: &mut hash.iter().map(|entry| (entry.field, entry.value)),
-        }),
+        (_, None) => {
+            with(ValueView::Hash { len: hash.len(), iter: &mut hash.iter().map(|entry| (entry.field, entry.value)) })
+        }
     }
 }
 

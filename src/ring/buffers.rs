@@ -20,7 +20,7 @@ pub struct BufferRing {
 impl BufferRing {
     /// Registers `entries` (a power of two) buffers of `buffer_bytes` under the number `group`.
     pub fn new(ring: &Ring, group: u16, entries: u16, buffer_bytes: usize) -> io::Result<BufferRing> {
-        assert!(entries.is_power_of_two() && buffer_bytes % 64 == 0);
+        assert!(entries.is_power_of_two() && buffer_bytes.is_multiple_of(64));
         let head = (entries as usize * size_of::<BufRingEntry>()).next_multiple_of(4096);
         let bytes = head + entries as usize * buffer_bytes;
         // SAFETY: an anonymous mapping at an address of the kernel's choice touches nothing that exists.

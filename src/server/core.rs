@@ -165,6 +165,7 @@ pub struct Core {
     pub(super) resume: Vec<ConnRef>,
     /// Batches being filled, per core.
     pub(super) filling: Vec<Option<Box<Batch>>>,
+    #[allow(clippy::vec_box, reason = "batches travel between cores as boxes, and come back as such")]
     pub(super) batch_pool: Vec<Box<Batch>>,
     /// Batches sent and not back.
     pub(super) batches_out: usize,

@@ -39,7 +39,7 @@ impl Core {
         if !self.awaiting_pause.is_empty() && !self.pause.is_active(self.now_ms) {
             self.end_pause();
         }
-        if self.crons % 10 == 0 {
+        if self.crons.is_multiple_of(10) {
             self.every_second();
         }
         if self.ending == Ending::Closing {

@@ -197,7 +197,12 @@ impl Engine {
         self.dozes = slice != Slice::Idle;
         core.stats.passes += busy as u64;
         core.enters = self.ring.enters();
-        if slice == Slice::Ran || core.has_resume() || core.tasks.has_work() || core.mesh.has_mail() || core.mesh.has_overflow() {
+        if slice == Slice::Ran
+            || core.has_resume()
+            || core.tasks.has_work()
+            || core.mesh.has_mail()
+            || core.mesh.has_overflow()
+        {
             return Ok(Wait::Poll);
         }
         if core.is_owed_mail() && !self.crowded {

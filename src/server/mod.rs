@@ -34,8 +34,8 @@ mod task;
 pub(crate) mod testing;
 pub mod transaction;
 
-pub(crate) use clients::describe_client;
 pub(crate) use blocking::{parse_timeout, timeout_of};
+pub(crate) use clients::describe_client;
 pub use clients::{ClientFilter, ClientType};
 pub(crate) use core::random_id;
 pub use core::{Core, Everyone};

@@ -70,7 +70,14 @@ impl Core {
     }
 
     /// As [`Core::finish_spanning`], and counts the command; its time is that from start to end.
-    pub(super) fn finish_command(&mut self, command: &'static Command, started: Ticks, at: ConnRef, seq: u64, outcome: Outcome) {
+    pub(super) fn finish_command(
+        &mut self,
+        command: &'static Command,
+        started: Ticks,
+        at: ConnRef,
+        seq: u64,
+        outcome: Outcome,
+    ) {
         let nanos = Ticks::now().nanos_since(started);
         let stats = &mut self.stats.by_command[command.spec.id.index()];
         stats.record(nanos, self.settings.latency_tracking);

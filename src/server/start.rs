@@ -51,7 +51,9 @@ pub enum StartError {
     #[error("{0} cores are more than the {max} that the log can have: set the directive cores", max = crate::log::CORES_MAX)]
     TooManyCores(usize),
     /// There is no room for a port of its own for each core.
-    #[error("cluster-core-ports is on, but core-port-base {base} leaves no {cores} ports for the cores: set it to a free range")]
+    #[error(
+        "cluster-core-ports is on, but core-port-base {base} leaves no {cores} ports for the cores: set it to a free range"
+    )]
     CorePorts {
         /// The first one.
         base: u16,
@@ -297,8 +299,7 @@ fn watch_signals(everyone: &Everyone) {
             std::process::exit(0);
         }
         let settings = everyone.settings();
-        let options =
-            if signal == libc::SIGINT { settings.shutdown_on_sigint } else { settings.shutdown_on_sigterm };
+        let options = if signal == libc::SIGINT { settings.shutdown_on_sigint } else { settings.shutdown_on_sigterm };
         *everyone.shutdown.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = options;
         everyone.ending.store(true, Ordering::Release);
         everyone.outsides[0].post(Envelope::Look);

@@ -153,24 +153,6 @@ impl Rig {
         self.take(client)
     }
 
-    /// Waits for an answer that comes from another thread.
-    pub(crate) fn ask_patiently(&mut self, client: Client, request: &str) -> String {
-        self.send(client, &request.split(' ').collect::<Vec<_>>());
-        loop {
-            let reply = self.take(client);
-            if !reply.is_empty() {
-                return reply;
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    /// Lets a core do what is due by time.
-    pub(crate) fn cron(&mut self) {
-        self.cores.iter().for_each(|(core, ..)| core.borrow_mut().cron());
-        self.settle();
-    }
-
     /// Whether a client's connection is to be closed, or was.
     pub(crate) fn is_closing(&mut self, client: Client) -> bool {
         let mut core = self.cores[client.core].0.borrow_mut();

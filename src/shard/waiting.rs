@@ -87,7 +87,7 @@ mod tests {
         waiting.changed(0, b"a");
         waiting.changed(1, b"a");
         waiting.changed(0, b"c");
-        assert_eq!(waiting.ready, [a.clone()]);
+        assert_eq!(waiting.ready, std::slice::from_ref(&a));
         assert_eq!(waiting.first(&a).map(|(tx, _)| tx), Some(tx(1)));
         assert!(waiting.remove(tx(1)));
         assert!(!waiting.remove(tx(1)));

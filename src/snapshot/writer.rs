@@ -72,13 +72,7 @@ fn try_write(target: &Target, shared: &Shared, pieces: &Receiver<Piece>, cores: 
     let mut encoder = Encoder::new(false);
     let (mut head, mut start) = (Vec::new(), Vec::new());
     encoder.header(&mut head, rdb::VERSION);
-    encoder.aux_standard(
-        &mut start,
-        target.redis_version,
-        target.ctime_s,
-        target.used_memory_bytes,
-        target.aof_base,
-    );
+    encoder.aux_standard(&mut start, target.redis_version, target.ctime_s, target.used_memory_bytes, target.aof_base);
     let mut out = Out { file: &*file, path, offset: head.len() as u64, unsynced: 0, crc: Crc64::new() };
     out.append(&start)?;
     let mut whole = 0;

@@ -56,7 +56,7 @@ fn divided(group: Group) -> (Vec<String>, Vec<String>) {
             } else if is_there(spec) {
                 there.push(name.clone());
             }
-            if !no.is_empty() && !(is_there(spec) && yes.is_empty()) {
+            if !(no.is_empty() || is_there(spec) && yes.is_empty()) {
                 missing.push(format!("{name} ({no})"));
             }
         } else if is_there(spec) {

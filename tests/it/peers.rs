@@ -74,5 +74,6 @@ pub fn ioredis() -> Option<PathBuf> {
 
 /// Says that a story was left out, past the test harness, which swallows what a passing test prints.
 pub fn skipped(why: &str) {
+    #[allow(clippy::explicit_write, reason = "eprintln! is swallowed too")]
     writeln!(std::io::stderr(), "\n*** SKIPPED: {why} ***\n").unwrap();
 }

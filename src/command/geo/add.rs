@@ -26,7 +26,7 @@ fn try_geoadd(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
         at += 1;
     }
     let triples = args.tail(at);
-    if triples.is_empty() || triples.len() % 3 != 0 || rules.missing && rules.exists {
+    if triples.is_empty() || !triples.len().is_multiple_of(3) || rules.missing && rules.exists {
         return refuse(cx, errors::SYNTAX);
     }
     let mut pairs = OwnedArgs::default();

@@ -24,9 +24,9 @@ pub fn georadius_ro(cx: &mut Cx<'_>, args: Args<'_>) {
 
 fn radius(cx: &mut Cx<'_>, args: Args<'_>, form: Form) -> Result<(), Refused> {
     let found = value::to_read(cx, args.at(1))?;
-    let mut options = Options::default();
-    options.center = Some(arguments::position(cx, args.at(2), args.at(3))?);
-    options.shape = Some(arguments::circle(cx, args.at(4), args.at(5))?);
+    let center = Some(arguments::position(cx, args.at(2), args.at(3))?);
+    let shape = Some(arguments::circle(cx, args.at(4), args.at(5))?);
+    let mut options = Options { center, shape, ..Options::default() };
     options.parse(cx, args.tail(6), form, args.at(0), found)?;
     run(cx, args.at(1), &options, "georadiusstore")
 }
@@ -43,8 +43,7 @@ pub fn georadiusbymember_ro(cx: &mut Cx<'_>, args: Args<'_>) {
 
 fn radius_by_member(cx: &mut Cx<'_>, args: Args<'_>, form: Form) -> Result<(), Refused> {
     let found = value::to_read(cx, args.at(1))?;
-    let mut options = Options::default();
-    options.center = member_position(cx, found, args.at(2))?;
+    let mut options = Options { center: member_position(cx, found, args.at(2))?, ..Options::default() };
     if options.center.is_some() {
         options.shape = Some(arguments::circle(cx, args.at(3), args.at(4))?);
     }

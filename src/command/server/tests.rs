@@ -180,7 +180,7 @@ fn monitors_see_all_cores_and_no_passwords() {
 
 #[test]
 fn slow_commands_and_delays_are_kept() {
-    let mut rig = Rig::new(2, &[("slowlog-log-slower-than", "0"), ("enable-debug-command", "yes")][..1].as_ref());
+    let mut rig = Rig::new(2, &[("slowlog-log-slower-than", "0")]);
     let [client, far] = [0, 1].map(|core| rig.connect(core));
     rig.ask(far, "client setname slow");
     rig.ask(far, "ping");

@@ -60,7 +60,9 @@ fn the_encoding_is_what_the_settings_ask_for() {
         keyspace::Value::Object(object) => object.encoding_name(),
         _ => "string",
     };
-    for (small, list, set, zset) in [(false, "listpack", "listpack", "listpack"), (true, "quicklist", "hashtable", "skiplist")] {
+    for (small, list, set, zset) in
+        [(false, "listpack", "listpack", "listpack"), (true, "quicklist", "hashtable", "skiplist")]
+    {
         let packed: Listpack = members.iter().collect();
         let scored = || members.iter().map(|member| (member.clone(), 1.5)).collect();
         assert_eq!(name(Value::List(vec![ListNode::Packed(packed.clone())]), small), list);
