@@ -6,6 +6,7 @@
 //! | [`it::protocol`] | requests cut anywhere, pipelines of 10,000, replies out of order, broken or hostile requests |
 //! | [`it::atomic`] | halves of MSET, MULTI and WATCH across cores |
 //! | [`it::crash`] | `kill -9`: lost acknowledged writes, half transactions, other core counts |
+//! | [`it::saving`] | snapshots and rewrites with half a transfer in them, or lost writes; failures that go unnoticed |
 //! | [`it::whole`] | FLUSHALL, FLUSHDB and SWAPDB between writes, then `kill -9` |
 //! | [`it::interop`] | directories that Redis or Valkey cannot read, or that they wrote and Basalt cannot |
 //! | [`it::snapshot`] | snapshots that hold no one instant, or that others cannot load |
@@ -34,6 +35,7 @@ mod it {
     pub mod peers;
     pub mod protocol;
     pub mod rng;
+    pub mod saving;
     pub mod server;
     pub mod snapshot;
     pub mod start;

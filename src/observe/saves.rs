@@ -123,7 +123,9 @@ pub struct SaveState {
     pub dirty_saved: AtomicU64,
     /// Changes counted since the start, by core, as of a tenth of a second ago.
     pub dirty: Box<[AtomicU64]>,
-    /// The snapshot under way.
+    /// Bytes of records logged since the start or the last rewrite, by core, as of a tenth of a second ago.
+    pub log_bytes: Box<[AtomicU64]>,
+    /// The snapshot under way, which may be a new base of the log.
     pub current: Mutex<Option<Arc<crate::snapshot::Shared>>>,
     /// Bytes of the log's base file, and of the log that was replayed on top of it at the start.
     pub log_base_bytes: AtomicU64,
@@ -137,6 +139,7 @@ impl SaveState {
             rewrites: Runs::default(),
             last_save_s: AtomicU64::new(now_s),
             dirty_saved: AtomicU64::new(0),
+            log_bytes: (0..cores).map(|_| AtomicU64::new(0)).collect(),
             dirty: (0..cores).map(|_| AtomicU64::new(0)).collect(),
             current: Mutex::new(None),
             log_base_bytes: AtomicU64::new(0),
@@ -150,6 +153,12 @@ impl SaveState {
         current.as_ref().map_or((0, 0, 0), |shared| {
             (read(&shared.keys_done), read(&shared.keys_total), read(&shared.pending_bytes))
         })
+    }
+
+    /// Bytes of the log: of its base and of the records behind it.
+    pub fn log_bytes_total(&self) -> u64 {
+        let logged: u64 = self.log_bytes.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        self.log_base_bytes.load(Ordering::Relaxed) + logged
     }
 
     /// Changes since the last snapshot.

@@ -199,8 +199,9 @@ pub struct Core {
     pub(super) pause: Pause,
     /// The way to one instant.
     pub(super) standstill: Standstill,
-    /// Bytes written to the log since the start or the last rewrite.
-    pub(super) log_bytes_written: u64,
+    /// Bytes of records logged up to the last rewrite's cut, and up to that of the last one that succeeded.
+    pub(super) log_bytes_at_cut: u64,
+    pub(super) log_bytes_dropped: u64,
     /// Operations of the log under way.
     pub(super) flights: LogFlights,
     /// The keeper of segments, if there is a log.
@@ -249,7 +250,8 @@ impl Core {
             sampler: Sampler::default(),
             pause: Pause::default(),
             standstill: Standstill::default(),
-            log_bytes_written: 0,
+            log_bytes_at_cut: 0,
+            log_bytes_dropped: 0,
             flights: LogFlights::default(),
             mail_turn: 0,
             slices: Default::default(),

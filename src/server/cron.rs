@@ -61,6 +61,7 @@ impl Core {
         }
         self.close_idle();
         self.save_if_due();
+        self.rewrite_if_due();
     }
 
     /// Closes clients that have been silent for longer than `timeout` allows.

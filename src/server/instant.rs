@@ -71,6 +71,8 @@ impl Core {
                     self.shard.finish_snapshot();
                 }
             }
+            Act::LogCut => self.log_bytes_at_cut = self.log_bytes_sealed(),
+            Act::LogRewritten => self.log_bytes_dropped = self.log_bytes_at_cut,
             Act::AbandonSnapshot => {
                 self.shard.abandon_snapshot();
                 self.shard.finish_snapshot();
@@ -234,6 +236,7 @@ pub(crate) async fn end_server(handle: &Handle, options: ShutdownOptions) -> Res
         go(handle).await;
         return Err(text);
     }
+    handle.with(|core| core.everyone.ending.store(true, Ordering::Release));
     handle.ask(to_all(handle, || Request::Act(Act::End))).await;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The keeper's thread: prepares segments and switches the manifest, so that no core ever blocks on metadata.
 
 use super::outside::Outside;
-use crate::log::{Keeper, Lsn, Segment, SegmentEnd};
+use crate::log::{Keeper, KeeperError, Lsn, Rewrite, Segment, SegmentEnd};
 use crate::observe::unix_ms;
 use crate::shard::message::{Answer, Envelope, TxId};
 use std::sync::Arc;
@@ -32,8 +32,34 @@ pub enum Order {
         /// Where each core's log ended.
         ends: Vec<SegmentEnd>,
     },
+    /// Cut the log for a rewrite; answered to the task.
+    RewriteBegin {
+        /// Who asks.
+        tx: TxId,
+        /// Where each core's log ended.
+        ends: Vec<SegmentEnd>,
+    },
+    /// The new base is written and durable; answered to the task.
+    RewriteEnd {
+        /// Who asks.
+        tx: TxId,
+        /// Which rewrite.
+        rewrite: Rewrite,
+    },
+    /// Give a rewrite up. Has no answer.
+    RewriteAbort(Rewrite),
     /// End the thread.
     End,
+}
+
+/// A rewrite that has begun: the log goes on in new segments, and all that was before goes into a new base.
+pub struct RewriteCut {
+    /// Which.
+    pub rewrite: Rewrite,
+    /// The new segments, one for each core.
+    pub segments: Vec<Segment>,
+    /// Path of the new base.
+    pub base: std::path::PathBuf,
 }
 
 /// The way to the keeper's thread.
@@ -79,6 +105,28 @@ fn serve(mut keeper: Keeper, cores: &[Outside], orders: &Receiver<Order>) -> Kee
                 let result = result.map_err(|error| format!("MISCONF Errors writing to the AOF file: {error}"));
                 cores[tx.core as usize].post(Envelope::Answer { tx, answer: Answer::Segments(result) });
             }
+            Order::RewriteBegin { tx, ends } => {
+                let cut = match keeper.rewrite_begin(&ends, unix_ms()) {
+                    Ok((rewrite, segments)) => {
+                        let directory = keeper.directory();
+                        let base = directory.file(&keeper.rewrite_base_name(rewrite));
+                        Ok(Box::new(RewriteCut { rewrite, segments, base }))
+                    }
+                    Err(error) => {
+                        let is_unknown = matches!(error, KeeperError::Unknown { .. });
+                        Err((error.to_string(), is_unknown))
+                    }
+                };
+                cores[tx.core as usize].post(Envelope::Answer { tx, answer: Answer::RewriteCut(cut) });
+            }
+            Order::RewriteEnd { tx, rewrite } => {
+                let result = keeper.rewrite_end(rewrite).map_err(|error| {
+                    keeper.rewrite_abort(rewrite);
+                    (error.to_string(), matches!(error, KeeperError::Unknown { .. }))
+                });
+                cores[tx.core as usize].post(Envelope::Answer { tx, answer: Answer::Rewritten(result) });
+            }
+            Order::RewriteAbort(rewrite) => keeper.rewrite_abort(rewrite),
             Order::End => break,
         }
     }

@@ -64,13 +64,20 @@ impl Core {
         }
     }
 
+    /// Bytes of records logged since the start, padding left out.
+    pub(super) fn log_bytes_sealed(&self) -> u64 {
+        self.shard.journal_ref().log_ref().map_or(0, |log| log.sealed_bytes())
+    }
+
+    /// Bytes of records logged since the start or the last rewrite, padding left out.
+    pub(super) fn log_bytes(&self) -> u64 {
+        self.log_bytes_sealed() - self.log_bytes_dropped
+    }
+
     /// An operation of the log has ended.
     pub fn log_completed(&mut self, token: u64, result: io::Result<usize>) {
         let buf = self.flights.writes.remove(&token).map(|write| write.buf);
         self.flights.syncs.remove(&token);
-        if let (Ok(bytes), Some(_)) = (&result, &buf) {
-            self.log_bytes_written += *bytes as u64;
-        }
         if let Err(error) = &result {
             tracing::error!(core = self.me(), "writing the log failed: {error}");
         }

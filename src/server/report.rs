@@ -113,7 +113,7 @@ impl Core {
             log: log.map(|log| LogReport {
                 last_lsn: log.last_lsn(),
                 durable_lsn: log.durable_lsn(),
-                bytes_written: self.log_bytes_written,
+                bytes_written: self.log_bytes(),
                 failure: log.poisoned().map(|poisoned| poisoned.to_string()),
             }),
             cpu: ThreadTime::now(),
@@ -153,6 +153,7 @@ impl Core {
         let bytes = self.shard.keyspace().slab().stats().used_bytes as u64;
         self.everyone.slab_bytes[self.me()].store(bytes, Ordering::Relaxed);
         self.everyone.saves.dirty[self.me()].store(self.shard.stats.dirty, Ordering::Relaxed);
+        self.everyone.saves.log_bytes[self.me()].store(self.log_bytes(), Ordering::Relaxed);
         if self.me() == 0 {
             self.everyone.note_memory();
         }

@@ -1,15 +1,16 @@
 //! Snapshots of all cores: when one begins, what share of a core it gets, and what becomes of its result.
 
-use super::core::Core;
+use super::core::{Core, Everyone};
 use super::instant::{self, to_all};
 use super::query::Finding;
 use super::task::Handle;
 use crate::config::{MaxmemoryPolicy, Settings, ShutdownOptions};
 use crate::observe::info::REDIS_VERSION;
-use crate::observe::{ProcessMemory, Ticks, unix_ms};
+use crate::observe::{ProcessMemory, SaveState, Ticks, unix_ms};
 use crate::shard::message::{Act, Answer, Envelope, Request, TxId};
-use crate::snapshot::{self, BLOCKS_WAITING_PER_CORE, Order, Progress, Shared, Target, Uses};
+use crate::snapshot::{self, BLOCKS_WAITING_PER_CORE, Order, Progress, Shared, Target, Uses, WriteError};
 use crate::storage::RealFs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -118,48 +119,31 @@ impl Core {
             && self.everyone.saves.snapshots.has_failed();
     }
 
-    /// Starts the thread that writes the file; it answers `tx` at its end.
-    fn start_writer(&mut self, tx: TxId) -> Result<Order, SaveRefusal> {
-        /// Tells the temporary files of one process apart.
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
+    /// Starts the thread that writes the RDB file; it answers `tx` at its end. At the server's end a rewrite that has not
+    /// got its instant yet does not matter any more.
+    fn start_writer(&mut self, tx: TxId, at_end: bool) -> Result<Order, SaveRefusal> {
         let everyone = self.everyone.clone();
-        if everyone.saves.rewrites.is_running() {
-            return Err(SaveRefusal::Rewriting);
-        }
+        let saves = &everyone.saves;
         let now_s = self.now_ms / 1000;
-        if !everyone.saves.snapshots.begin(now_s) {
+        if !saves.snapshots.begin(now_s) {
             return Err(SaveRefusal::Saving);
         }
-        let (settings, cores) = (self.settings.clone(), self.cores());
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let target = Target {
-            fs: Arc::new(RealFs),
-            path: settings.rdb_file.clone(),
-            temporary: settings.rdb_file.with_file_name(format!("temp-{}-{number}.rdb", std::process::id())),
-            checksum: settings.rdbchecksum,
-            redis_version: REDIS_VERSION,
-            ctime_s: now_s,
-            used_memory_bytes: everyone.used_memory(&ProcessMemory::now()),
-            aof_base: false,
-        };
-        let shared = Arc::new(Shared::default());
-        set_current(&everyone.saves.current, Some(shared.clone()));
-        let (out, pieces) = sync_channel(BLOCKS_WAITING_PER_CORE * cores);
-        let order = Order { shared: shared.clone(), out, compress: settings.rdbcompression, uses: uses(&settings) };
-        let saves = everyone.clone();
-        let write = move || {
-            let result = snapshot::write(&target, &shared, &pieces, cores);
-            let saves = &everyone.saves;
-            let now_s = unix_ms() / 1000;
-            set_current(&saves.current, None);
-            match &result {
+        // Looked at only now: a rewrite that begins on another core does it the other way round.
+        if saves.rewrites.is_running() && !at_end {
+            saves.snapshots.call_off();
+            return Err(SaveRefusal::Rewriting);
+        }
+        let path = self.settings.rdb_file.clone();
+        let done = |everyone: &Everyone, shared: &Shared, result: &Result<u64, WriteError>| {
+            let (saves, now_s) = (&everyone.saves, unix_ms() / 1000);
+            match result {
                 Ok(bytes) => {
                     saves.dirty_saved.store(shared.dirty.load(Ordering::Relaxed), Ordering::Relaxed);
                     saves.last_save_s.store(now_s, Ordering::Relaxed);
                     saves.snapshots.end(now_s, true);
                     tracing::info!(bytes, keys = shared.keys_done.load(Ordering::Relaxed), "DB saved on disk");
                 }
-                Err(snapshot::WriteError::Abandoned) => {
+                Err(WriteError::Abandoned) => {
                     saves.snapshots.call_off();
                     tracing::warn!("Background saving was called off");
                 }
@@ -169,6 +153,46 @@ impl Core {
                 }
             }
             everyone.outsides.iter().for_each(|core| core.post(Envelope::Look));
+        };
+        self.spawn_writer(tx, path, false, done).map_err(|error| {
+            tracing::error!("the snapshot's thread could not be started: {error}");
+            everyone.saves.snapshots.end(now_s, false);
+            SaveRefusal::NoThread
+        })
+    }
+
+    /// Starts the thread that writes a snapshot to `path`; at its end it calls `done` and answers `tx`.
+    pub(super) fn spawn_writer(
+        &self,
+        tx: TxId,
+        path: PathBuf,
+        aof_base: bool,
+        done: impl FnOnce(&Everyone, &Shared, &Result<u64, WriteError>) + Send + 'static,
+    ) -> std::io::Result<Order> {
+        /// Tells the temporary files of one process apart.
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let (everyone, cores) = (self.everyone.clone(), self.cores());
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let target = Target {
+            fs: Arc::new(RealFs),
+            temporary: path.with_file_name(format!("temp-{}-{number}.rdb", std::process::id())),
+            path,
+            checksum: self.settings.rdbchecksum,
+            redis_version: REDIS_VERSION,
+            ctime_s: self.now_ms / 1000,
+            used_memory_bytes: everyone.used_memory(&ProcessMemory::now()),
+            aof_base,
+        };
+        let shared = Arc::new(Shared::default());
+        let (out, pieces) = sync_channel(BLOCKS_WAITING_PER_CORE * cores);
+        let (compress, uses) = (self.settings.rdbcompression, uses(&self.settings));
+        let order = Order { shared: shared.clone(), out, compress, uses };
+        set_current(&everyone.saves.current, Some(shared.clone()));
+        let saves = everyone.clone();
+        let write = move || {
+            let result = snapshot::write(&target, &shared, &pieces, cores);
+            done(&everyone, &shared, &result);
+            set_current(&everyone.saves.current, None);
             let result = result.map(drop).map_err(|error| format!("ERR {error}"));
             let answer = Answer::Finding(Finding::Outcome(result));
             everyone.outsides[tx.core as usize].post(Envelope::Answer { tx, answer });
@@ -176,10 +200,8 @@ impl Core {
         match std::thread::Builder::new().name("snapshot".into()).spawn(write) {
             Ok(_) => Ok(order),
             Err(error) => {
-                tracing::error!("the snapshot's thread could not be started: {error}");
                 set_current(&saves.saves.current, None);
-                saves.saves.snapshots.end(now_s, false);
-                Err(SaveRefusal::NoThread)
+                Err(error)
             }
         }
     }
@@ -187,6 +209,10 @@ impl Core {
 
 fn set_current(current: &std::sync::Mutex<Option<Arc<Shared>>>, to: Option<Arc<Shared>>) {
     *current.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = to;
+}
+
+fn is_under_way(saves: &SaveState) -> bool {
+    saves.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some()
 }
 
 /// What a snapshot tells of uses: what the eviction policy goes by.
@@ -200,15 +226,19 @@ fn uses(settings: &Settings) -> Uses {
 
 /// Begins a snapshot of this instant. Runs in a conductor task. It goes on by itself once what this returns is dropped.
 pub(crate) async fn begin_snapshot(handle: &Handle) -> Result<Order, SaveRefusal> {
-    let order = handle.with(|core| core.start_writer(handle.tx))?;
     instant::stop_all(handle).await;
-    begin_on_all(handle, &order, false).await;
+    // Only who holds the instant begins one, so that at the server's end none is about to begin.
+    let order = handle.with(|core| core.start_writer(handle.tx, false));
+    if let Ok(order) = &order {
+        begin_on_all(handle, order, false).await;
+        tracing::info!("Background saving started");
+    }
     instant::go(handle).await;
-    tracing::info!("Background saving started");
-    Ok(order)
+    order
 }
 
-async fn begin_on_all(handle: &Handle, order: &Order, at_once: bool) {
+/// Has all cores, which stand still, begin their walks.
+pub(super) async fn begin_on_all(handle: &Handle, order: &Order, at_once: bool) {
     let act = || Request::Act(Act::Snapshot { order: Box::new(order.clone()), at_once });
     handle.ask(to_all(handle, act)).await;
 }
@@ -220,7 +250,7 @@ pub(crate) async fn save_and_wait(handle: &Handle) -> Result<(), String> {
 }
 
 /// Waits for the writer. It ends after the last copy of the order, and answers in a later pass than this one.
-async fn outcome(handle: &Handle, order: Order) -> Result<(), String> {
+pub(super) async fn outcome(handle: &Handle, order: Order) -> Result<(), String> {
     drop(order);
     match handle.answer_from_outside().await {
         Answer::Finding(Finding::Outcome(result)) => result,
@@ -231,14 +261,14 @@ async fn outcome(handle: &Handle, order: Order) -> Result<(), String> {
 /// Calls off the snapshot under way and writes the last one if the options or save points want it. All cores stand still.
 pub(super) async fn save_at_end(handle: &Handle, options: ShutdownOptions) -> Result<(), String> {
     handle.ask(to_all(handle, || Request::Act(Act::AbandonSnapshot))).await;
-    while handle.with(|core| core.everyone.saves.snapshots.is_running()) {
+    while handle.with(|core| is_under_way(&core.everyone.saves)) {
         handle.next_pass().await;
     }
     if options.nosave || (!options.save && handle.with(|core| core.settings.save_points.is_empty())) {
         return Ok(());
     }
     tracing::info!("Saving the final RDB snapshot before exiting.");
-    let order = handle.with(|core| core.start_writer(handle.tx)).map_err(|refusal| refusal.text().to_string())?;
+    let order = handle.with(|core| core.start_writer(handle.tx, true)).map_err(|refusal| refusal.text().to_string())?;
     begin_on_all(handle, &order, true).await;
     outcome(handle, order).await
 }

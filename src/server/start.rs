@@ -243,6 +243,7 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
             tracing::warn!("{finding:?}");
         }
         everyone.progress.total_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
+        everyone.saves.log_base_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
         replay_plan(&plan, &mut shards, &settings, &everyone.progress, now_ms)?;
         let incarnation = Incarnation {
             id: rand::random(),

@@ -278,6 +278,10 @@ pub enum Act {
     },
     /// Call off the snapshot under way.
     AbandonSnapshot,
+    /// The log was cut for a rewrite: remember its size.
+    LogCut,
+    /// What was logged before the cut is in a new base.
+    LogRewritten,
     /// End: close the log.
     End,
     /// Write to this segment from here on.
@@ -319,6 +323,10 @@ pub enum Answer {
     Ended(Option<crate::log::SegmentEnd>),
     /// New segments, one for each core, or why there are none.
     Segments(Result<Vec<crate::log::Segment>, String>),
+    /// The log is cut for a rewrite; or why not, and whether it is unknown what is on the disk.
+    RewriteCut(Result<Box<crate::server::RewriteCut>, (String, bool)>),
+    /// The log begins with its new base; or why not, as above.
+    Rewritten(Result<(), (String, bool)>),
     /// What a [`Request::Query`] found.
     Finding(crate::server::Finding),
     /// Versions of watched keys.

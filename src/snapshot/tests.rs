@@ -176,8 +176,8 @@ fn a_full_queue_pauses_the_walk_and_loses_nothing() {
     let fs = SimFs::new(1);
     fs.create_dir(Path::new("/data")).unwrap();
     std::thread::scope(|scope| {
-        let fs = &fs;
-        let writer = scope.spawn(move || write(&target(fs), &shared, &pieces, 1).unwrap());
+        let (target, shared) = (target(&fs), &shared);
+        let writer = scope.spawn(move || write(&target, shared, &pieces, 1).unwrap());
         while bench.shard.advance_snapshot(1 << 20) != Progress::Done {
             std::thread::yield_now();
         }

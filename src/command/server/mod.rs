@@ -37,6 +37,7 @@ pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
             ("time", Exec::Conn(time::time)),
             ("save", Exec::Conn(save::save)),
             ("bgsave", Exec::Conn(save::bgsave)),
+            ("bgrewriteaof", Exec::Conn(save::bgrewriteaof)),
             ("lastsave", Exec::Conn(time::last_save)),
             ("lolwut", Exec::Conn(lolwut::lolwut)),
             ("debug", Exec::Conn(debug::debug)),

@@ -1,10 +1,10 @@
-//! SAVE and BGSAVE.
+//! SAVE, BGSAVE and BGREWRITEAOF.
 
 use crate::command::Flow;
 use crate::command::answer::{SYNTAX_ERROR, answer, error, is};
 use crate::net::Conn;
 use crate::resp::Args;
-use crate::server::{Core, Outcome, SaveRefusal, begin_snapshot, save_and_wait};
+use crate::server::{Core, Outcome, RewriteRefusal, SaveRefusal, begin_rewrite, begin_snapshot, save_and_wait};
 
 /// SAVE. Only this client waits.
 pub fn save(core: &mut Core, conn: &mut Conn, _: Args) -> Flow {
@@ -44,4 +44,19 @@ pub fn bgsave(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
             Err(refusal) => Outcome::write(Default::default(), |reply| reply.error(refusal.text())),
         }
     })
+}
+
+/// BGREWRITEAOF
+pub fn bgrewriteaof(core: &mut Core, conn: &mut Conn, _: Args) -> Flow {
+    // A rewrite of a transaction begins when that has ended: its task cannot stop the cores before.
+    match begin_rewrite(core) {
+        Ok(()) => answer(core, conn, |reply| reply.simple("Background append only file rewriting started")),
+        Err(RewriteRefusal::Scheduled) => {
+            answer(core, conn, |reply| reply.simple("Background append only file rewriting scheduled"))
+        }
+        Err(RewriteRefusal::Rewriting) => {
+            error(core, conn, "ERR Background append only file rewriting already in progress")
+        }
+        Err(RewriteRefusal::NoLog) => error(core, conn, "ERR there is no log to rewrite: appendonly is no"),
+    }
 }

@@ -31,6 +31,7 @@ pub fn shutdown(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
         return error(core, conn, "ERR No shutdown in progress.");
     }
     tracing::warn!(client = conn.id, "User requested shutdown...");
+    *core.everyone.shutdown.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = options;
     core.in_task(conn, move |handle| async move {
         match end_server(&handle, options).await {
             Ok(()) => Outcome::write(Default::default(), |_| {}),
