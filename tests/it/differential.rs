@@ -434,7 +434,8 @@ fn deeply_sorted(value: Value) -> Value {
             items
                 .into_iter()
                 .map(|item| match item {
-                    Value::Array(mut items) => {
+                    // Positions differ in their digits, which would sort them apart.
+                    Value::Array(mut items) if !items.iter().any(|item| matches!(item, Value::Array(_))) => {
                         items.sort();
                         Value::Array(items)
                     }
