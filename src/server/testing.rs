@@ -129,8 +129,7 @@ impl Rig {
                     }
                 }
             }
-            // The last core's mail is read in the next round.
-            if !busy && !self.cores.iter().any(|(core, ..)| core.borrow().mesh.has_mail()) {
+            if !busy {
                 return;
             }
         }
