@@ -193,7 +193,9 @@ fn appendonly_no_leaves_no_log_behind() {
     let dir = directory();
     let server = Server::start(dir.path(), "--cores 2 --appendonly no");
     server.client().expect("SET k v", "OK");
+    assert_eq!(server.client().call(&["CONFIG", "SET", "save", ""]).text(), "OK");
     server.stop();
     assert!(!dir.path().join("appendonlydir").exists());
+    assert!(!dir.path().join("dump.rdb").exists());
     Server::start(dir.path(), "--cores 2 --appendonly no").client().expect("GET k", "(nil)");
 }
