@@ -20,6 +20,7 @@ mod sample;
 mod server;
 mod set;
 pub mod spec;
+mod stream;
 mod string;
 mod table;
 #[cfg(test)]

@@ -28,6 +28,7 @@ fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
         super::zset::handlers(),
         super::geo::handlers(),
         super::hyperloglog::handlers(),
+        super::stream::handlers(),
     ];
     let others = [
         super::connection::handlers(),

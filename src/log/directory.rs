@@ -75,6 +75,7 @@ pub struct Incarnation {
     /// How many cores there are, 1 to [`super::CORES_MAX`].
     pub cores: u16,
     /// Size of ordinary segments in bytes.
+    /// Only of the first one of each core in a generation: later ones are as large as the cores ask.
     pub segment_bytes: u64,
     /// Seeds the random ids of segments; must differ from start to start.
     pub entropy: u64,

@@ -24,6 +24,8 @@ pub struct Blocked {
     deadline_ms: u64,
     /// Whom to tell that it has ended.
     cores: Vec<usize>,
+    /// It ends with an error (CLIENT UNBLOCK).
+    with_error: bool,
 }
 
 /// What waits.
@@ -83,8 +85,9 @@ impl Core {
         Flow::Blocked
     }
 
-    /// Runs the commands that wait for keys that have changed.
-    pub(super) fn serve_waiting(&mut self) {
+    /// Runs the commands that wait for keys that have changed; says whether there were any.
+    pub(super) fn serve_waiting(&mut self) -> bool {
+        let mut any = false;
         while !self.shard.waiting.ready.is_empty() && !self.standstill.stopped {
             let mut served = false;
             for key in std::mem::take(&mut self.shard.waiting.ready) {
@@ -92,10 +95,12 @@ impl Core {
                     served = true;
                 }
             }
+            any |= served;
             if !served {
-                return;
+                break;
             }
         }
+        any
     }
 
     /// Runs the command of who has waited for a key longest, or wakes them; `false` if that has to wait on.
@@ -173,6 +178,16 @@ impl Core {
         self.end_waits(|one| one.at == at);
     }
 
+    /// CLIENT UNBLOCK; says whether the client waited.
+    pub(super) fn unblock(&mut self, id: u64, with_error: bool) -> bool {
+        let waiting = self.conns.iter().find(|conn| conn.id == id && conn.special.has(Special::WAITING));
+        let Some(at) = waiting.map(|conn| conn.place) else { return false };
+        let Some(blocked) = self.blocked.values_mut().find(|one| one.at == at) else { return false };
+        blocked.with_error = with_error;
+        self.end_wait_of(at);
+        true
+    }
+
     fn end_blocking(&mut self, wait: Wait, outcome: Outcome) {
         if let Some(conn) = self.conns.get(wait.at) {
             conn.special.set(Special::WAITING, false);
@@ -228,7 +243,7 @@ async fn sleep(handle: Handle, wait: Wait) {
         let alone = matches!(core.owner(wait.command.spec, wait.args.as_args()), Ok(Owner::Core(_)));
         let keys = by_core(keys, core.cores());
         let cores = keys.keys().copied().collect();
-        let blocked = Blocked { at: wait.at, deadline_ms: wait.deadline_ms, cores };
+        let blocked = Blocked { at: wait.at, deadline_ms: wait.deadline_ms, cores, with_error: false };
         core.blocked.insert(handle.tx.number, blocked);
         (alone, keys)
     });
@@ -236,13 +251,16 @@ async fn sleep(handle: Handle, wait: Wait) {
     let requests = keys.into_iter().map(|(core, keys)| (core, Request::Await { keys, command: command() })).collect();
     let answers = handle.ask_any(requests).await;
     handle.with(|core| {
-        core.blocked.remove(&handle.tx.number);
+        let with_error = core.blocked.remove(&handle.tx.number).is_some_and(|one| one.with_error);
         match answers.into_iter().find(|answer| !matches!(answer, Answer::Busy)) {
             Some(Answer::Replies { mut replies, gate }) => {
                 let bytes = replies.pop().unwrap_or_default();
                 core.end_blocking(wait, Outcome { bytes, gates: gate.into_iter().collect() });
             }
             Some(_) => core.tasks.spawn(move |handle| attempt(handle, wait)),
+            None if with_error => {
+                core.end_blocking(wait, Outcome::error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+            }
             None => {
                 let mut wait = wait;
                 let nothing = std::mem::replace(&mut wait.nothing, Outcome { bytes: Vec::new(), gates: Vec::new() });
@@ -275,6 +293,117 @@ fn is_nothing(reply: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::testing::Rig;
+
+    /// A key of each core of a rig with three, and another of the first's.
+    fn keys() -> [String; 4] {
+        let of_core = |core: usize, skip: usize| {
+            let keys = (0..).map(|number| format!("k{number}"));
+            keys.filter(|key| crate::shard::slot::core_of_key(key.as_bytes(), 3) == core).nth(skip).unwrap()
+        };
+        [of_core(0, 0), of_core(1, 0), of_core(2, 0), of_core(0, 1)]
+    }
+
+    fn bulk(text: &str) -> String {
+        format!("${} {text}", text.len())
+    }
+
+    #[test]
+    fn who_waits_for_a_key_is_served_before_anyone_else_in_order_of_arrival() {
+        let mut rig = Rig::new(3, &[]);
+        for key in keys() {
+            let (first, second, pusher) = (rig.connect(0), rig.connect(1), rig.connect(0));
+            assert_eq!(rig.ask(first, &format!("BLPOP {key} 0")), "");
+            assert_eq!(rig.ask(second, &format!("BLPOP {key} 0")), "");
+            assert_eq!(rig.ask(pusher, &format!("RPUSH {key} 1")), ":1");
+            assert_eq!(rig.ask(pusher, &format!("EXISTS {key}")), ":0");
+            assert_eq!(rig.take(first), format!("*2 {} $1 1", bulk(&key)));
+            assert_eq!(rig.take(second), "");
+            assert_eq!(rig.ask(pusher, &format!("RPUSH {key} 2 3")), ":2");
+            assert_eq!(rig.take(second), format!("*2 {} $1 2", bulk(&key)));
+            assert_eq!(rig.ask(pusher, &format!("LPOP {key}")), "$1 3");
+        }
+    }
+
+    #[test]
+    fn one_of_several_keys_is_enough_wherever_they_live() {
+        let mut rig = Rig::new(3, &[]);
+        let all = keys();
+        let (waiting, pusher) = (rig.connect(1), rig.connect(0));
+        for key in &all {
+            assert_eq!(rig.ask(waiting, &format!("BRPOP {} 0", all.join(" "))), "");
+            assert_eq!(rig.ask(pusher, &format!("RPUSH {key} 1")), ":1");
+            assert_eq!(rig.take(waiting), format!("*2 {} $1 1", bulk(key)));
+            assert_eq!(rig.ask(pusher, &format!("EXISTS {}", all.join(" "))), ":0");
+            for other in &all {
+                if other == key {
+                    continue;
+                }
+                assert_eq!(rig.ask(waiting, &format!("BLMOVE {key} {other} LEFT LEFT 0")), "");
+                assert_eq!(rig.ask(pusher, &format!("RPUSH {key} 1")), ":1");
+                assert_eq!(rig.take(waiting), "$1 1");
+                assert_eq!(rig.ask(pusher, &format!("LPOP {other}")), "$1 1");
+            }
+        }
+        (0..3)
+            .for_each(|core| rig.with(core, |core| assert!(core.shard.waiting.is_empty() && core.blocked.is_empty())));
+    }
+
+    #[test]
+    fn a_wait_ends_with_its_time_its_client_or_an_unblock_and_takes_nothing_then() {
+        let mut rig = Rig::new(3, &[]);
+        let all = keys();
+        for wanted in [all[1].clone(), all.join(" ")] {
+            let (waiting, other) = (rig.connect(0), rig.connect(0));
+            let id: u64 = rig.ask(waiting, "CLIENT ID").trim_start_matches(':').parse().unwrap();
+            assert_eq!(rig.ask(waiting, &format!("BLPOP {wanted} 0")), "");
+            assert_eq!(rig.ask(other, &format!("CLIENT UNBLOCK {id}")), ":1");
+            assert_eq!(rig.take(waiting), "*-1");
+            assert_eq!(rig.ask(other, &format!("CLIENT UNBLOCK {id}")), ":0");
+            assert_eq!(rig.ask(waiting, &format!("BLPOP {wanted} 0")), "");
+            assert_eq!(rig.ask(other, &format!("CLIENT UNBLOCK {id} ERROR")), ":1");
+            assert_eq!(rig.take(waiting), "-UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            assert_eq!(rig.ask(waiting, &format!("BLPOP {wanted} 100000")), "");
+            rig.with(0, |core| core.cron());
+            assert_eq!(rig.take(waiting), "");
+            rig.with(0, |core| core.end_waits(|one| one.deadline_ms < u64::MAX));
+            assert_eq!(rig.take(waiting), "*-1");
+            assert_eq!(rig.ask(waiting, &format!("BLPOP {wanted} 0")), "");
+            rig.disconnect(waiting);
+            assert_eq!(rig.ask(other, &format!("RPUSH {} 1", all[1])), ":1");
+            assert_eq!(rig.ask(other, &format!("LPOP {}", all[1])), "$1 1");
+        }
+        (0..3)
+            .for_each(|core| rig.with(core, |core| assert!(core.shard.waiting.is_empty() && core.blocked.is_empty())));
+    }
+
+    #[test]
+    fn a_transaction_waits_for_nothing_and_wakes_others_when_it_is_over() {
+        let mut rig = Rig::new(3, &[]);
+        let all = keys();
+        let (waiting, other) = (rig.connect(0), rig.connect(0));
+        assert_eq!(rig.ask(waiting, &format!("BLPOP {} 0", all[1])), "");
+        for line in
+            ["MULTI", &format!("BLPOP {} 0", all[0]), &format!("RPUSH {} 1", all[1]), &format!("LLEN {}", all[1])]
+        {
+            rig.ask(other, line);
+        }
+        rig.ask(other, &format!("RPUSH {} 1", all[2]));
+        assert_eq!(rig.ask(other, "EXEC"), "*4 *-1 :1 :1 :1");
+        assert_eq!(rig.take(waiting), format!("*2 {} $1 1", bulk(&all[1])));
+    }
+
+    #[test]
+    fn another_type_under_the_key_does_not_end_a_wait() {
+        let mut rig = Rig::new(1, &[]);
+        let (waiting, other) = (rig.connect(0), rig.connect(0));
+        assert_eq!(rig.ask(waiting, "BLPOP k 0"), "");
+        assert_eq!(rig.ask(other, "SET k v"), "+OK");
+        assert_eq!(rig.take(waiting), "");
+        assert_eq!(rig.ask(other, "RPUSH l 1"), ":1");
+        assert_eq!(rig.ask(other, "RENAME l k"), "+OK");
+        assert_eq!(rig.take(waiting), "*2 $1 k $1 1");
+    }
 
     #[test]
     fn timeouts_are_decimal_seconds() {

@@ -23,6 +23,13 @@ pub enum Query {
     Clients(ClientFilter),
     /// Close clients; answered with their number.
     Kill(ClientFilter),
+    /// End the wait of a client for keys; answered with 1 if it waited.
+    Unblock {
+        /// The client's id.
+        id: u64,
+        /// Whether it gets an error, or what it gets when its time is over.
+        with_error: bool,
+    },
     /// Hold back commands until then, unix ms.
     Pause {
         /// Until when.
@@ -129,6 +136,7 @@ impl Core {
             }
             Query::Clients(filter) => Finding::Clients(self.describe_clients(&filter)),
             Query::Kill(filter) => Finding::Count(self.kill_clients(&filter)),
+            Query::Unblock { id, with_error } => Finding::Count(self.unblock(id, with_error) as u64),
             Query::Pause { until_ms, writes_only } => {
                 let now_ms = self.now_ms;
                 self.pause.begin(until_ms, writes_only, now_ms);

@@ -68,6 +68,10 @@ pub enum StartError {
     Io(#[from] io::Error),
 }
 
+/// Size of a core's first segment after a start or a flush. Each is read to its end at the next start, so it is small;
+/// those that follow double in size up to `aof-segment-size`.
+const SEGMENT_BYTES_FIRST: u64 = 8 << 20;
+
 /// CPUs that this process may use.
 fn cpus() -> Vec<usize> {
     // SAFETY: the set is plain memory that the call fills.
@@ -244,7 +248,7 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
         let incarnation = Incarnation {
             id: rand::random(),
             cores: cores as u16,
-            segment_bytes: settings.aof_segment_bytes,
+            segment_bytes: settings.aof_segment_bytes.min(SEGMENT_BYTES_FIRST),
             entropy: rand::random(),
         };
         let (started, segments) = plan.repair(incarnation, now_ms)?;

@@ -114,6 +114,7 @@ impl Rig {
                     runner.run();
                     core = shared.borrow_mut();
                 }
+                busy |= core.serve_waiting();
                 busy |= core.advance_snapshot(false) == super::snapshot::Slice::Ran;
                 core.send_mail(|_| {});
                 // As the loop does: whatever may be sent goes out at the end of each pass.

@@ -67,6 +67,37 @@ fn published_messages_reach_subscribers_on_every_core() {
 }
 
 #[test]
+fn blocked_pops_are_served_from_any_core_and_nothing_is_popped_twice() {
+    if !super::differential::is_there("BLPOP") {
+        return peers::skipped("BLPOP: not there yet");
+    }
+    let dir = directory();
+    let server = Server::start(dir.path(), "--cores 4");
+    let mut waiting: Vec<_> = (0..8).map(|_| server.client()).collect();
+    for (i, client) in waiting.iter_mut().enumerate() {
+        client.send(&["BLPOP", &format!("queue:{i}"), "shared", "30"]).unwrap();
+    }
+    let mut pusher = server.client();
+    let started = std::time::Instant::now();
+    while !pusher.say("INFO clients").text().contains("blocked_clients:8") {
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{}", pusher.say("INFO clients").text());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    for i in 0..4 {
+        assert_eq!(pusher.say(&format!("RPUSH queue:{i} own{i}")).int(), 1);
+        assert_eq!(waiting[i].read().unwrap().text(), format!("queue:{i} own{i}"));
+    }
+    pusher.say("RPUSH shared a b c d e");
+    let mut popped: Vec<String> = waiting[4..].iter_mut().map(|client| client.read().unwrap().text()).collect();
+    popped.sort();
+    assert_eq!(popped, ["shared a", "shared b", "shared c", "shared d"]);
+    pusher.expect("LRANGE shared 0 -1", "e");
+    assert_eq!(pusher.say("BLPOP nothing 0.05"), Value::Nil);
+    server.kill();
+    Server::start(dir.path(), "--cores 2").client().expect("LRANGE shared 0 -1", "e");
+}
+
+#[test]
 fn expired_keys_are_gone_on_time_and_stay_gone_after_kill_9() {
     let dir = directory();
     let server = Server::start(dir.path(), "--cores 2");

@@ -27,6 +27,11 @@ const NOTES: &str = "
 - `SCAN` walks core by core. Its guarantees are Redis's; the cursors are other numbers.
 - `KEYS`, `SCAN`, `RANDOMKEY` and sets show their members in another order.
 - `SELECT`ed databases share one log; `SWAPDB`, `FLUSHDB` and `FLUSHALL` stop all cores for a moment.
+- `OBJECT ENCODING` may say `embstr` where Redis says `raw` (a short string that was once changed in place), and `listpack` where Redis
+  says `listpackex` (a hash whose fields no longer have times to live).
+- A transaction over several cores does not stop the clock: two of its commands may see times a millisecond apart.
+- `BITFIELD` with `OVERFLOW FAIL` that makes the string longer and then fails counts as a change: it is logged, and WATCH sees it.
+- Of two shortest ways to write a score (`999999999999999.2` and `.3` for `.25`) the other one may be chosen.
 - `INFO` reports `redis_version:7.4.1` for tools that look at it; Basalt's own version is in `basalt_version`.
 - Directives that are honoured, refused or without effect: CONFIGURATION.md.
 ";

@@ -2,9 +2,7 @@
 
 use super::list::client_type;
 use crate::command::Flow;
-use crate::command::answer::{
-    NOT_AN_INTEGER, SYNTAX_ERROR, answer, error, integer, is, shown, subcommand_error, timeout_ms,
-};
+use crate::command::answer::{NOT_AN_INTEGER, SYNTAX_ERROR, error, integer, is, shown, subcommand_error, timeout_ms};
 use crate::net::Conn;
 use crate::resp::Args;
 use crate::server::{ClientFilter, Core, Finding, Outcome, Query};
@@ -100,17 +98,21 @@ fn tell_all(core: &mut Core, conn: &mut Conn, make: impl Fn() -> Query + 'static
     })
 }
 
-/// CLIENT UNBLOCK client-id [TIMEOUT | ERROR]: no command here waits for other clients, so nobody is unblocked.
+/// CLIENT UNBLOCK client-id [TIMEOUT | ERROR]
 pub fn unblock(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
-    match args.get(3) {
+    let with_error = match args.get(3) {
         _ if args.len() > 4 => return error(core, conn, subcommand_error(args)),
-        Some(reason) if !is(reason, "timeout") && !is(reason, "error") => {
-            return error(core, conn, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-        }
-        _ => {}
-    }
-    if integer(args.at(2)).is_none() {
-        return error(core, conn, NOT_AN_INTEGER);
-    }
-    answer(core, conn, |reply| reply.int(0))
+        None => false,
+        Some(reason) if is(reason, "timeout") => false,
+        Some(reason) if is(reason, "error") => true,
+        Some(_) => return error(core, conn, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
+    };
+    let Some(id) = integer(args.at(2)) else { return error(core, conn, NOT_AN_INTEGER) };
+    let id = u64::try_from(id).unwrap_or(0);
+    let proto = conn.session.proto;
+    core.in_task(conn, move |handle| async move {
+        let findings = handle.ask_all(|| Query::Unblock { id, with_error }).await;
+        let unblocked: u64 = findings.iter().map(Finding::count).sum();
+        Outcome::write(proto, |reply| reply.int(unblocked as i64))
+    })
 }

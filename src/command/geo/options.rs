@@ -53,8 +53,10 @@ pub struct Options<'a> {
     pub target: Option<&'a [u8]>,
     /// Distances are stored, not positions.
     pub store_distance: bool,
-    pub(super) from_member: bool,
-    pub(super) from_position: bool,
+    /// `FROMMEMBER` was given.
+    pub from_member: bool,
+    /// `FROMLONLAT` was given.
+    pub from_position: bool,
 }
 
 impl<'a> Options<'a> {

@@ -3,6 +3,7 @@
 use super::options::{Form, Options, Order, member_position};
 use super::{arguments, reply};
 use crate::command::expect::Refused;
+use crate::command::typed::bulk;
 use crate::command::zset::value;
 use crate::listpack::Element;
 use crate::object::ZSet;
@@ -43,10 +44,12 @@ pub fn georadiusbymember_ro(cx: &mut Cx<'_>, args: Args<'_>) {
 
 fn radius_by_member(cx: &mut Cx<'_>, args: Args<'_>, form: Form) -> Result<(), Refused> {
     let found = value::to_read(cx, args.at(1))?;
-    let mut options = Options { center: member_position(cx, found, args.at(2))?, ..Options::default() };
-    if options.center.is_some() {
-        options.shape = Some(arguments::circle(cx, args.at(3), args.at(4))?);
-    }
+    let center = member_position(cx, found, args.at(2))?;
+    let shape = match center {
+        Some(_) => Some(arguments::circle(cx, args.at(3), args.at(4))?),
+        None => None,
+    };
+    let mut options = Options { center, shape, ..Options::default() };
     options.parse(cx, args.tail(5), form, args.at(0), found)?;
     run(cx, args.at(1), &options, "georadiusstore")
 }
@@ -108,7 +111,7 @@ fn run(cx: &mut Cx<'_>, key: &[u8], options: &Options<'_>, event: &'static str) 
             if extras > 0 {
                 reply.array(1 + extras);
             }
-            value::reply_member(reply, hit.member);
+            bulk(reply, hit.member);
             if options.with_distance {
                 reply::distance(reply, hit.distance_m / search.unit.metres());
             }

@@ -29,7 +29,7 @@ fn try_pfdebug(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
         return refuse(cx, [b"ERR Wrong number of arguments for the '", args.at(1), b"' subcommand"].concat());
     }
     if args.is(1, "GETREG") {
-        to_dense(cx, key, found)?;
+        let found = to_dense(cx, key, found)?;
         let mut registers = Registers::new();
         look(cx, found, |value| registers.merge(value))?;
         cx.reply.array(hll::REGISTERS);
@@ -52,15 +52,16 @@ fn try_pfdebug(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
 }
 
 /// Makes the value dense if it is not.
-fn to_dense(cx: &mut Cx<'_>, key: &[u8], found: Found) -> Result<(), Refused> {
+fn to_dense(cx: &mut Cx<'_>, key: &[u8], found: Found) -> Result<Found, Refused> {
     // Counting finds what is wrong with the registers before anything is changed.
     let dense = look(cx, found, |value| Registers::new().merge(value).map(|()| hll::is_dense(value)))?;
-    if !dense {
-        let (_, changed) = cx.update_string(key, found, hll::to_dense);
-        changed.expect("the registers were checked");
-        cx.effect(&[b"PFDEBUG", b"TODENSE", key]);
+    if dense {
+        return Ok(found);
     }
-    Ok(())
+    let (found, changed) = cx.update_string(key, found, hll::to_dense);
+    changed.expect("the registers were checked");
+    cx.effect(&[b"PFDEBUG", b"TODENSE", key]);
+    Ok(found)
 }
 
 /// The runs of a sparse value: `z:` and `Z:` with a length, `v:` with value and length.

@@ -2,6 +2,7 @@
 //! a count, a removal or a new key, is the same for all of them.
 
 pub(super) mod add;
+mod blocking;
 mod combine;
 mod options;
 mod pop;
@@ -21,6 +22,9 @@ use super::Exec;
 /// The handlers of this family.
 pub(super) fn handlers() -> &'static [(&'static str, Exec)] {
     &[
+        ("bzmpop", Exec::Blocking(blocking::bzmpop)),
+        ("bzpopmax", Exec::Blocking(blocking::bzpopmax)),
+        ("bzpopmin", Exec::Blocking(blocking::bzpopmin)),
         ("zadd", Exec::Keyed(add::zadd)),
         ("zcard", Exec::Keyed(read::zcard)),
         ("zcount", Exec::Keyed(read::zcount)),

@@ -3,6 +3,7 @@
 use super::score;
 use crate::command::errors;
 use crate::command::expect::{Refused, integer, refuse};
+use crate::command::typed::range;
 use crate::object::ZSet;
 use crate::object::zset::{LexBound, ScoreBound};
 use crate::resp::Args;
@@ -58,20 +59,11 @@ impl<'a> Bounds<'a> {
             Bounds::Lex(min, max) => zset.ranks_by_lex(min, max),
             Bounds::Rank(first, last) => {
                 let len = zset.len();
-                let ranks = slice(first, last, len);
+                let ranks = range(first, last, len);
                 if reverse { len - ranks.end..len - ranks.start } else { ranks }
             }
         }
     }
-}
-
-/// The elements from `first` to `last`, both counted from the end if negative, that a sequence of `len` has.
-#[inline]
-fn slice(first: i64, last: i64, len: usize) -> Range<usize> {
-    let len = len as i64;
-    let from_front = |index: i64| if index < 0 { index.saturating_add(len) } else { index };
-    let (first, last) = (from_front(first).max(0), from_front(last).min(len - 1));
-    if first > last { 0..0 } else { first as usize..last as usize + 1 }
 }
 
 /// A range with all that may be said about it.
@@ -149,26 +141,6 @@ impl<'a> RangeOptions<'a> {
             ranks.end - skip - take..ranks.end - skip
         } else {
             ranks.start + skip..ranks.start + skip + take
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::slice;
-
-    #[test]
-    fn no_range_of_ranks_reaches_outside() {
-        for (first, last, len, expected) in [
-            (0, -1, 5, 0..5),
-            (-2, -1, 5, 3..5),
-            (-9, 1, 5, 0..2),
-            (3, 1, 5, 0..0),
-            (5, 9, 5, 0..0),
-            (0, -9, 5, 0..0),
-            (i64::MIN, i64::MAX, 5, 0..5),
-        ] {
-            assert_eq!(slice(first, last, len), expected, "{first} {last}");
         }
     }
 }

@@ -2,21 +2,26 @@
 
 use super::value;
 use crate::command::errors;
-use crate::command::expect::{Refused, integer, integer_or, refuse};
+use crate::command::expect::{Refused, integer_or, refuse};
+use crate::command::typed::bulk;
 use crate::config::events;
 use crate::resp::Args;
 use crate::shard::{Cx, Found};
 
 /// The end that is popped from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
+    /// The lowest score.
     Min,
+    /// The highest score.
     Max,
 }
 
 /// How popped pairs are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
+pub(super) enum Shape {
+    /// Member and score, without a head.
+    Bare,
     /// Members and scores in turn.
     Flat,
     /// Each pair an array of its own.
@@ -34,14 +39,15 @@ pub fn zpopmax(cx: &mut Cx<'_>, args: Args<'_>) {
 }
 
 fn pop(cx: &mut Cx<'_>, args: Args<'_>, end: End) -> Result<(), Refused> {
+    const NOT_POSITIVE: &str = "ERR value is out of range, must be positive";
     if args.len() > 3 {
         return refuse(cx, errors::SYNTAX);
     }
     let count = match args.get(2) {
         None => 1,
-        Some(text) => match integer(cx, text)? {
+        Some(text) => match integer_or(cx, text, NOT_POSITIVE)? {
             count @ 0.. => count as usize,
-            _ => return refuse(cx, "ERR value is out of range, must be positive"),
+            _ => return refuse(cx, NOT_POSITIVE),
         },
     };
     let shape = if args.len() == 3 && cx.reply.is_resp3() { Shape::Nested } else { Shape::Flat };
@@ -57,7 +63,8 @@ pub fn zmpop(cx: &mut Cx<'_>, args: Args<'_>) {
     let _ = try_zmpop(cx, args);
 }
 
-fn try_zmpop(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
+/// ZMPOP; also BZMPOP behind its timeout.
+pub(super) fn try_zmpop(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     const NO_KEYS: &str = "ERR numkeys should be greater than 0";
     const NO_COUNT: &str = "ERR count should be greater than 0";
     let keys = match integer_or(cx, args.at(1), NO_KEYS)? {
@@ -93,18 +100,22 @@ fn try_zmpop(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
 }
 
 /// Replies with up to `count` pairs from one end and removes them.
-fn take(cx: &mut Cx<'_>, key: &[u8], found: Found, end: End, count: usize, shape: Shape) {
+pub(super) fn take(cx: &mut Cx<'_>, key: &[u8], found: Found, end: End, count: usize, shape: Shape) {
     let (db, reply) = cx.reading();
     let zset = value::of(db.value(found.entry));
     let len = zset.len();
     let count = count.min(len);
     let ranks = if end == End::Min { 0..count } else { len - count..len };
-    reply.array(if shape == Shape::Flat { 2 * count } else { count });
+    match shape {
+        Shape::Bare => {}
+        Shape::Flat => reply.array(2 * count),
+        Shape::Nested => reply.array(count),
+    }
     let mut show = |(member, score)| {
         if shape == Shape::Nested {
             reply.array(2);
         }
-        value::reply_member(reply, member);
+        bulk(reply, member);
         reply.double(score);
     };
     match end {

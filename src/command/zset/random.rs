@@ -3,10 +3,10 @@
 use super::value;
 use crate::command::errors;
 use crate::command::expect::{Refused, integer, refuse};
+use crate::command::typed::{self, bulk};
 use crate::resp::Args;
 use crate::shard::Cx;
-use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 
 /// `ZRANDMEMBER key [count [WITHSCORES]]`
 pub fn zrandmember(cx: &mut Cx<'_>, args: Args<'_>) {
@@ -30,7 +30,7 @@ fn try_zrandmember(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
         cx.reply.array(0);
         return Ok(());
     };
-    let mut random = SmallRng::seed_from_u64(cx.shard().random.random());
+    let mut random = typed::random(cx);
     let (db, reply) = cx.reading();
     let zset = value::of(db.value(found.entry));
     let len = zset.len();
@@ -57,7 +57,7 @@ fn one(cx: &mut Cx<'_>, key: &[u8]) -> Result<(), Refused> {
     let rank = cx.shard().random.random_range(0..len);
     let (db, reply) = cx.reading();
     if let Some((member, _)) = value::of(db.value(found.entry)).nth(rank) {
-        value::reply_member(reply, member);
+        bulk(reply, member);
     }
     Ok(())
 }

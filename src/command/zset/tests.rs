@@ -160,13 +160,28 @@ fn pops_log_how_many_went_and_keys_go_with_their_last_member() {
         ("ZMPOP 1 z MAX", "*-1"),
         ("ZPOPMIN z", "*0"),
         ("ZPOPMIN z -1", "-ERR value is out of range, must be positive"),
-        ("ZPOPMIN z x", "-ERR value is not an integer or out of range"),
+        ("ZPOPMIN z x", "-ERR value is out of range, must be positive"),
         ("ZMPOP 0 z MIN", "-ERR numkeys should be greater than 0"),
         ("ZMPOP 1 z MIN COUNT 0", "-ERR count should be greater than 0"),
         ("ZMPOP 1 z MID", "-ERR syntax error"),
         ("ZMPOP 2 z MIN", "-ERR syntax error"),
     ]);
     assert_eq!(bench.effects(), ["ZADD z 1 a 2 b 3 c 4 d 5 e", "ZPOPMIN z 1", "ZPOPMAX z 2", "ZPOPMIN z 1", "DEL z"],);
+}
+
+#[test]
+fn waiting_pops_take_at_once_what_is_there() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("ZADD z 1 a 2 b 3 c 4 d", ":4"),
+        ("BZPOPMIN none z 0", "*3 $1 z $1 a $1 1"),
+        ("BZPOPMAX z 1.5", "*3 $1 z $1 d $1 4"),
+        ("BZMPOP 0 2 none z MAX COUNT 5", "*2 $1 z *2 *2 $1 c $1 3 *2 $1 b $1 2"),
+        ("BZPOPMIN z x", "-ERR timeout is not a float or out of range"),
+        ("BZPOPMIN z -1", "-ERR timeout is negative"),
+        ("BZMPOP 0 0 z MIN", "-ERR numkeys should be greater than 0"),
+    ]);
+    assert_eq!(bench.effects(), ["ZADD z 1 a 2 b 3 c 4 d", "ZPOPMIN z 1", "ZPOPMAX z 1", "DEL z"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::command::errors;
 use crate::command::expect::{Refused, refuse};
+use crate::command::typed::bulk;
 use crate::config::events;
 use crate::keyspace::{Value, ValueRef};
 use crate::listpack::Element;
@@ -92,15 +93,6 @@ pub fn store(cx: &mut Cx<'_>, target: &[u8], mut result: ZSet, event: &'static s
     cx.reply.int(len as i64);
 }
 
-/// Writes a member.
-#[inline]
-pub fn reply_member(reply: &mut Reply<'_>, member: Element<'_>) {
-    match member {
-        Element::Str(bytes) => reply.bulk(bytes),
-        Element::Int(number) => reply.bulk_int(number),
-    }
-}
-
 /// Writes members, on demand with their scores: in RESP3 each pair is an array of its own.
 #[inline]
 pub fn reply_members<'e>(
@@ -115,7 +107,7 @@ pub fn reply_members<'e>(
         if nested {
             reply.array(2);
         }
-        reply_member(reply, member);
+        bulk(reply, member);
         if with_scores {
             reply.double(score);
         }

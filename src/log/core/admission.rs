@@ -127,7 +127,9 @@ impl CoreLog {
         if !self.requested && self.no_space.is_none() && self.poisoned.is_none() {
             self.requested = true;
             let around = 3 * BLOCK_BYTES_MAX as u64;
-            let bytes = (frame + around).next_multiple_of(BLOCK_BYTES_MAX as u64).max(self.config.segment_bytes);
+            // A generation begins small, so that a start or a flush costs little, and doubles from segment to segment.
+            let ordinary = self.config.segment_bytes.min(2 * self.segment.header.size_bytes);
+            let bytes = (frame + around).next_multiple_of(BLOCK_BYTES_MAX as u64).max(ordinary);
             self.outbox.push_back(LogOp::NeedSegment { bytes, first_lsn_min: self.written_lsn + 1 });
         }
     }

@@ -28,6 +28,7 @@ pub struct LogConfig {
     /// When frames count as written.
     pub policy: SyncPolicy,
     /// Size of ordinary segments in bytes, a multiple of 4096, at least [`SEGMENT_BYTES_MIN`].
+    /// Generations begin with smaller ones ([`crate::log::Incarnation`]) and double up to this.
     pub segment_bytes: u64,
     /// Frames written at the same time; 1 gives natural batching.
     pub in_flight_max: usize,

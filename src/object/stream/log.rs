@@ -158,6 +158,19 @@ impl EntryLog {
         if id > last { Ok(id) } else { Err(AppendError::NotAbove) }
     }
 
+    /// Whether [`EntryLog::append`] would add this entry, and why not.
+    pub fn check_append(&self, request: IdRequest, fields: &[&[u8]], now_ms: u64) -> Result<(), AppendError> {
+        self.choose_id(request, now_ms)?;
+        Self::fields_bytes(fields).map(drop)
+    }
+
+    /// Bytes of an entry's fields and values, if they are not too large.
+    fn fields_bytes(fields: &[&[u8]]) -> Result<usize, AppendError> {
+        let bytes: usize = fields.iter().map(|element| element.len()).sum();
+        let too_large = bytes > MAX_BYTES / 2 || fields.len() > MAX_BYTES / 64;
+        if too_large { Err(AppendError::TooLarge) } else { Ok(bytes) }
+    }
+
     /// Adds an entry of `fields`, fields and values in turn, and gives its ID.
     pub fn append(
         &mut self,
@@ -168,10 +181,7 @@ impl EntryLog {
     ) -> Result<StreamId, AppendError> {
         assert!(fields.len().is_multiple_of(2), "every field has a value");
         let id = self.choose_id(request, now_ms)?;
-        let bytes: usize = fields.iter().map(|element| element.len()).sum();
-        if bytes > MAX_BYTES / 2 || fields.len() > MAX_BYTES / 64 {
-            return Err(AppendError::TooLarge);
-        }
+        let bytes = Self::fields_bytes(fields)?;
         let max_bytes =
             if limits.node_max_bytes == 0 { MAX_BYTES / 2 } else { limits.node_max_bytes.min(MAX_BYTES / 2) };
         let full = |list: &Listpack| {
