@@ -83,9 +83,9 @@ fn blocked_pops_are_served_from_any_core_and_nothing_is_popped_twice() {
         assert!(started.elapsed() < std::time::Duration::from_secs(20), "{}", pusher.say("INFO clients").text());
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    for i in 0..4 {
+    for (i, waiter) in waiting.iter_mut().take(4).enumerate() {
         assert_eq!(pusher.say(&format!("RPUSH queue:{i} own{i}")).int(), 1);
-        assert_eq!(waiting[i].read().unwrap().text(), format!("queue:{i} own{i}"));
+        assert_eq!(waiter.read().unwrap().text(), format!("queue:{i} own{i}"));
     }
     pusher.say("RPUSH shared a b c d e");
     let mut popped: Vec<String> = waiting[4..].iter_mut().map(|client| client.read().unwrap().text()).collect();
