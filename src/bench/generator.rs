@@ -361,10 +361,15 @@ impl Worker {
         }
         for class in &mut self.classes {
             let Some(schedule) = &mut class.schedule else { continue };
-            // Due, and never sent: a generator too slow for the rate, or stopped with requests in arrears.
+            // Due, and never sent: nobody was left to send it to, or the generator was too slow for the rate, or it was
+            // stopped with requests in arrears.
+            let reason = match class.alive {
+                0 => "no connection left",
+                _ => "not sent in time by the generator",
+            };
             while class.left > 0 && schedule.next_ns() < ended.min(self.limits.window.to) {
                 class.recorder.sent(schedule.next_ns(), now, true);
-                class.recorder.lost(schedule.next_ns(), now, now, "not sent in time by the generator");
+                class.recorder.lost(schedule.next_ns(), now, now, reason);
                 class.left -= 1;
                 schedule.advance();
             }

@@ -150,7 +150,10 @@ fn a_server_that_dies_leaves_what_was_measured_and_every_request_accounted_for()
     let measured = run(&plan(server.port, "c:rate=2000,conns=4:PING", 60_000)).unwrap();
     let class = &measured.report.classes[0];
     assert!(measured.lost.is_some());
-    assert!(class.unanswered >= 1 && class.errors["disconnected"] == class.unanswered);
+    // On a slow machine some were due when the last connection went, and not sent yet.
+    let unsent = class.errors.get("no connection left").copied().unwrap_or(0);
+    assert!(class.errors["disconnected"] >= 1);
+    assert_eq!(class.errors["disconnected"] + unsent, class.unanswered);
     assert_eq!(class.requests, class.response.count);
     assert!(measured.report.window_s < 60.0, "the run ends when no connection is left");
     assert!(measured.report.invalid.iter().any(|reason| reason.contains("lost")));
