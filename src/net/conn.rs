@@ -227,6 +227,8 @@ pub struct Conn {
     pub sent: usize,
     /// A send is with the kernel.
     pub send_in_flight: bool,
+    /// The send under way makes no completion unless it fails.
+    pub send_is_quick: bool,
     /// The multishot receive is armed.
     pub receiving: bool,
     /// Commands under way that span cores or wait for something (EXEC and one of its own make two): later requests
@@ -280,6 +282,7 @@ impl Conn {
             sending: Vec::new(),
             sent: 0,
             send_in_flight: false,
+            send_is_quick: false,
             receiving: false,
             blocked: 0,
             awaits_drain: false,

@@ -6,7 +6,7 @@ use super::logging::LogIo;
 use super::outside::Mailbox;
 use super::snapshot::Slice;
 use super::task::Runner;
-use crate::net::{Closing, ConnRef, Listener};
+use crate::net::{Closing, Conn, ConnRef, Listener};
 use crate::ring::{BufferRing, Completion, Ring, Token, Wait};
 use glommio::io::BufferedFile;
 use io_uring::opcode;
@@ -46,6 +46,8 @@ pub struct Engine {
     bell_file: BufferedFile,
     completions: Vec<Completion>,
     dirty: Vec<ConnRef>,
+    /// Sends handed to the ring that tell only of failure: once submitted, what is not heard of has been sent.
+    quick: Vec<ConnRef>,
     resume: Vec<ConnRef>,
     cron_span: Box<Timespec>,
     /// Background work goes on soon: only short sleeps.
@@ -89,6 +91,7 @@ impl Engine {
             bell_file,
             completions: Vec::new(),
             dirty: Vec::new(),
+            quick: Vec::new(),
             resume: Vec::new(),
             cron_span: Box::new(Timespec::new().nsec(CRON_MS * 1_000_000)),
             dozes: false,
@@ -120,7 +123,9 @@ impl Engine {
             }
             self.ring.enter(wait)?;
             self.reap();
-            if self.completions.is_empty() && !self.dozes && !self.core.borrow().mesh.has_mail() {
+            // What was sent is settled by a pass before a long sleep, which may come to close connections.
+            let is_idle = self.completions.is_empty() && self.quick.is_empty() && !self.dozes;
+            if is_idle && !self.core.borrow().mesh.has_mail() {
                 self.sleep_through_glommio().await?;
             }
             self.core.borrow().mesh.wake_up();
@@ -167,6 +172,7 @@ impl Engine {
             self.complete(&mut core, completion)?;
         }
         self.completions = completions;
+        self.settle_quick_sends(&mut core)?;
         self.buffers.publish();
         busy |= core.read_mail();
         for _ in 0..ROUNDS_MAX {
@@ -224,7 +230,7 @@ impl Engine {
                 let (slot, generation) = token.slot_generation();
                 let at = ConnRef { slot, generation };
                 if core.sent(at, completion.outcome()) {
-                    self.send(core, at)?;
+                    self.send_rest(core, at)?;
                 } else {
                     self.close_if_finished(core, at);
                 }
@@ -338,14 +344,43 @@ impl Engine {
         Ok(())
     }
 
+    /// Sends a reply as far as the socket takes it at once. Nearly always that is all of it, and then no completion
+    /// is made: the next entry need not return for it, which would be an entry and a pass more for each request.
     fn send(&mut self, core: &mut Core, at: ConnRef) -> io::Result<()> {
         let Some(conn) = core.conns.get(at) else { return Ok(()) };
-        let rest = &conn.sending[conn.sent..];
-        let entry = opcode::Send::new(Fd(conn.fd()), rest.as_ptr(), rest.len().min(u32::MAX as usize) as u32)
-            .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
-            .build();
+        if conn.closing != Closing::No {
+            // Its last words: it is closed when they are gone, not when something else happens.
+            return self.send_rest(core, at);
+        }
+        conn.send_is_quick = true;
+        self.quick.push(at);
+        let entry = send_entry(conn, libc::MSG_DONTWAIT).flags(EntryFlags::SKIP_SUCCESS);
+        // SAFETY: `sending` is neither changed nor freed while `send_in_flight` is set. It is cleared by the completion of
+        // a failure, or once the entry was submitted: MSG_DONTWAIT makes the kernel finish it there and then.
+        unsafe { self.ring.push(entry, Token::connection(Token::SEND, at.slot, at.generation)) }
+    }
+
+    /// Sends what the socket did not take at once; the completion comes when all of it was taken.
+    fn send_rest(&mut self, core: &mut Core, at: ConnRef) -> io::Result<()> {
+        let Some(conn) = core.conns.get(at) else { return Ok(()) };
+        let entry = send_entry(conn, 0);
         // SAFETY: `sending` is neither changed nor freed while `send_in_flight` is set, which the completion clears.
         unsafe { self.ring.push(entry, Token::connection(Token::SEND, at.slot, at.generation)) }
+    }
+
+    /// Ends the quick sends that were submitted and of which no failure was heard.
+    fn settle_quick_sends(&mut self, core: &mut Core) -> io::Result<()> {
+        if self.quick.is_empty() || self.ring.has_submissions() {
+            return Ok(());
+        }
+        let mut quick = std::mem::take(&mut self.quick);
+        for at in quick.drain(..) {
+            if core.quickly_sent(at) {
+                self.close_if_finished(core, at);
+            }
+        }
+        self.quick = quick;
+        Ok(())
     }
 
     fn close_if_finished(&mut self, core: &mut Core, at: ConnRef) {
@@ -391,6 +426,14 @@ impl Engine {
         // SAFETY: the span is boxed and lives as long as the engine.
         unsafe { self.ring.push(entry, Token::new(Token::TIMER, 0)) }
     }
+}
+
+/// The entry that sends what is left of `sending`.
+fn send_entry(conn: &Conn, flags: i32) -> io_uring::squeue::Entry {
+    let rest = &conn.sending[conn.sent..];
+    opcode::Send::new(Fd(conn.fd()), rest.as_ptr(), rest.len().min(u32::MAX as usize) as u32)
+        .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL | flags)
+        .build()
 }
 
 /// Rings another core, without a completion here unless it fails.

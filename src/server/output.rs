@@ -43,11 +43,32 @@ impl Core {
         true
     }
 
+    /// A quick send was submitted and has not failed, so everything was sent: `true` if this is one that was not heard
+    /// of before.
+    pub fn quickly_sent(&mut self, at: ConnRef) -> bool {
+        let Some(conn) = self.conns.get(at) else { return false };
+        if !conn.send_is_quick {
+            return false;
+        }
+        let rest = conn.sending.len() - conn.sent;
+        let more = self.sent(at, Ok(rest));
+        debug_assert!(!more, "all was sent");
+        true
+    }
+
     /// A send has ended: `true` if the rest has to be sent.
     pub fn sent(&mut self, at: ConnRef, result: std::io::Result<usize>) -> bool {
         let Some(conn) = self.conns.get(at) else { return false };
         conn.send_in_flight = false;
+        let was_quick = std::mem::take(&mut conn.send_is_quick);
         match result {
+            // The socket had no room at all: the rest waits for some.
+            Err(error) if was_quick && error.kind() == std::io::ErrorKind::WouldBlock => {
+                if conn.closing != Closing::Now {
+                    conn.send_in_flight = true;
+                    return true;
+                }
+            }
             Ok(bytes) if bytes > 0 => {
                 conn.sent += bytes;
                 conn.bytes_out += bytes as u64;
