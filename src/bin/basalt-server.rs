@@ -5,7 +5,7 @@
 
 use basalt::config::{Config, Settings};
 use basalt::observe::server_log;
-use basalt::server::{StartError, block_signals, serve};
+use basalt::server::{StartError, block_signals, detach, serve};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -41,7 +41,12 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    if let Err(error) = server_log::start(&Settings::from(&config)) {
+    let settings = Settings::from(&config);
+    if let Err(error) = detach(&settings) {
+        eprintln!("Can't go on in the background: {error}");
+        return ExitCode::from(1);
+    }
+    if let Err(error) = server_log::start(&settings) {
         eprintln!("Can't open the log file: {error}");
         return ExitCode::from(1);
     }

@@ -84,6 +84,19 @@ choices! {
     }
 }
 choices! {
+    /// Which service manager may have started the server (`supervised`).
+    Supervised {
+        /// upstart, which waits for the process to stop itself.
+        Upstart = "upstart",
+        /// systemd, which is told over a socket.
+        Systemd = "systemd",
+        /// Whichever shows in the environment.
+        Auto = "auto",
+        /// None.
+        No = "no",
+    }
+}
+choices! {
     /// Who may do something dangerous (`enable-protected-configs`, `enable-debug-command`).
     Allowed {
         /// Nobody.

@@ -26,8 +26,8 @@ mod documentation;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions};
+pub use choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions, Supervised};
 pub use error::{Place, RewriteError, SetError, StartError};
 pub use registry::{Change, Config, Rename, SetContext, directive};
-pub use settings::{BindAddress, BindHost, ClientMemory, Settings};
+pub use settings::{BindAddress, BindHost, ClientMemory, Settings, Syslog};
 pub use value::{OutputBufferLimit, SavePoint, Value};

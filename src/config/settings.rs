@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions};
+use super::choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions, Supervised};
 use super::registry::{Config, to_path};
 use super::value::{OutputBufferLimit, SavePoint, Value};
 
@@ -102,6 +102,12 @@ pub struct Settings {
     pub port: u16,
     /// Whether connections from elsewhere are refused while there is no password.
     pub protected_mode: bool,
+    /// The unix socket to listen on, absolute.
+    pub unixsocket: Option<PathBuf>,
+    /// Its permissions, as `chmod` takes them; 0: as the umask leaves them.
+    pub unixsocketperm: u32,
+    /// The group that it is given to, by name or number.
+    pub unixsocketgroup: Option<String>,
     /// Connections waiting to be accepted.
     pub tcp_backlog: u32,
     /// Seconds between TCP keep-alive probes; 0: none.
@@ -146,6 +152,10 @@ pub struct Settings {
     pub pidfile: Option<PathBuf>,
     /// Whether to leave the terminal.
     pub daemonize: bool,
+    /// Which service manager may have started the server.
+    pub supervised: Supervised,
+    /// Whether and how the log goes to syslog too.
+    pub syslog: Option<Syslog>,
     /// Microseconds from which a command is put into the slow log; 0: every command; none: no command.
     pub slowlog_slower_than_us: Option<u64>,
     /// Entries of the slow log.
@@ -165,6 +175,15 @@ pub enum ClientMemory {
     Bytes(u64),
     /// This share of `maxmemory`, in percent.
     Percent(u64),
+}
+
+/// How the log goes to syslog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Syslog {
+    /// The name that lines carry.
+    pub ident: Vec<u8>,
+    /// `LOG_USER`, or one of `LOG_LOCAL0` to `LOG_LOCAL7`.
+    pub facility: i32,
 }
 
 /// One address of `bind`.
@@ -273,6 +292,11 @@ impl From<&Config> for Settings {
             bind: from.addresses(),
             port: from.number("port"),
             protected_mode: from.bool("protected-mode"),
+            unixsocket: in_dir("unixsocket"),
+            unixsocketperm: from.number("unixsocketperm"),
+            unixsocketgroup: Some(from.text("unixsocketgroup"))
+                .filter(|name| !name.is_empty())
+                .map(|name| String::from_utf8_lossy(name).into_owned()),
             tcp_backlog: from.number("tcp-backlog"),
             tcp_keepalive_s: from.number("tcp-keepalive"),
             timeout_s: from.number("timeout"),
@@ -294,6 +318,11 @@ impl From<&Config> for Settings {
             logfile: in_dir("logfile"),
             pidfile: in_dir("pidfile"),
             daemonize: from.bool("daemonize"),
+            supervised: Supervised::from_number(from.word("supervised")),
+            syslog: from.bool("syslog-enabled").then(|| Syslog {
+                ident: from.text("syslog-ident").to_vec(),
+                facility: from.word("syslog-facility") as i32,
+            }),
             slowlog_slower_than_us: u64::try_from(from.integer("slowlog-log-slower-than")).ok(),
             slowlog_max_len: from.number("slowlog-max-len"),
             latency_monitor_threshold_ms: from.number("latency-monitor-threshold"),

@@ -4,7 +4,7 @@
 //! To change what Basalt does with a directive, change the last word of its row; the words with reasons are on top. The
 //! page docs/CONFIGURATION.md is made from this table.
 
-use super::choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions};
+use super::choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions, Supervised};
 use super::directive::{
     Check, Directive, HIDDEN, IMMUTABLE, Kind, NOT_LOADING, PROTECTED, RUNTIME, SENSITIVE, Standing, Words,
 };
@@ -36,14 +36,12 @@ const NO_TEST_AID: Standing = NoEffect("it is an aid for tests of another server
 const NO_COMMANDLOG: Standing = NoEffect("there is a log of slow commands, not of large ones");
 const CHECKED: Standing = NoEffect("payloads and files are always checked in full");
 const NO_TLS_YET: Standing = NoEffect("it belongs to `tls-port`");
-const NO_UNIXSOCKET: Standing = NoEffect("it belongs to `unixsocket`");
 const NO_RDMA: Standing = NoEffect("it belongs to RDMA, which is not there");
 const NO_REPLICATION: Standing = NoEffect("there is no replication yet");
 const NO_CLUSTER: Standing = NoEffect("it belongs to `cluster-enabled`");
 const NO_EVICTION: Standing = NoEffect("it belongs to `maxmemory`");
 const NO_ACL: Standing = NoEffect("there are no users besides `default` yet");
 const NO_MODULES: Standing = NoEffect("there are no modules");
-const NO_SYSLOG: Standing = NoEffect("it belongs to `syslog-enabled`");
 const NO_TITLE: Standing = NoEffect("the process keeps the name it was started with");
 const NO_LOGO: Standing = NoEffect("there is no logo");
 const NO_CRASH_HANDLER: Standing = NoEffect("a crash is left to the system's own reports");
@@ -64,7 +62,6 @@ const NO_OOM: Standing = NoEffect("it belongs to `oom-score-adj`");
 const REPLICATION_REFUSED: Standing = Refused("there is no replication yet");
 const CLUSTER_REFUSED: Standing = Refused("there is no cluster mode yet");
 const TLS_REFUSED: Standing = Refused("there is no TLS yet");
-const UNIXSOCKET_REFUSED: Standing = Refused("there are no unix sockets yet");
 const ACL_REFUSED: Standing = Refused("there are no users besides 'default' yet");
 const MARK_REFUSED: Standing = Refused("connections can't be marked");
 const RDMA_REFUSED: Standing = Refused("there is no RDMA");
@@ -78,9 +75,6 @@ const DEFRAG_WARNED: Standing = Warn("memory is not defragmented");
 const COMPRESS_WARNED: Standing = Warn("lists are not compressed");
 const CPULIST_WARNED: Standing = Warn("CPUs are not chosen here: start the server under taskset or CPUAffinity=");
 const OOM_WARNED: Standing = Warn("the process's oom_score_adj is left as it is");
-const DAEMON_WARNED: Standing = Warn("the server stays in the foreground: let a service manager run it");
-const SUPERVISED_WARNED: Standing = Warn("readiness is not reported to the service manager");
-const SYSLOG_WARNED: Standing = Warn("nothing is sent to syslog: let a service manager collect the log");
 const LOG_FORMAT_WARNED: Standing = Warn("the log has one format");
 const TIMESTAMP_WARNED: Standing = Warn("no timestamp annotations are written");
 const COLLATE_WARNED: Standing = Warn("texts are ordered by their bytes");
@@ -128,7 +122,6 @@ const TLS_CLIENTS: Words = &[("no", 0), ("yes", 1), ("optional", 2)];
 const TLS_USER: Words = &[("off", 0), ("CN", 1), ("URI", 2)];
 const DISKLESS: Words = &[("disabled", 0), ("on-empty-db", 1), ("swapdb", 2), ("flush-before-load", 3)];
 const ENDPOINT: Words = &[("ip", 0), ("hostname", 1), ("unknown-endpoint", 2)];
-const SUPERVISED: Words = &[("upstart", 0), ("systemd", 1), ("auto", 2), ("no", 3)];
 const VERSION_CHECK: Words = &[("strict", 0), ("relaxed", 1)];
 const BGSAVE_METHOD: Words = &[("fork", 0), ("forkless", 1)];
 const LOG_FORMAT: Words = &[("legacy", 0), ("logfmt", 1)];
@@ -242,9 +235,9 @@ pub static SECTIONS: [Section; 9] = [
         d("bind-source-addr", &[], OPTIONAL, "", RUNTIME, NO_REPLICATION),
         d("port", &[], PORT, "6379", RUNTIME, HONOURED),
         d("protected-mode", &[], BOOL, "yes", RUNTIME, HONOURED),
-        d("unixsocket", &[], OPTIONAL, "", IMMUTABLE, UNIXSOCKET_REFUSED),
-        d("unixsocketperm", &[], Kind::Octal { max: 0o777 }, "0", IMMUTABLE, NO_UNIXSOCKET),
-        d("unixsocketgroup", &[], OPTIONAL, "", IMMUTABLE, NO_UNIXSOCKET),
+        d("unixsocket", &[], OPTIONAL, "", IMMUTABLE, HONOURED),
+        d("unixsocketperm", &[], Kind::Octal { max: 0o777 }, "0", IMMUTABLE, HONOURED),
+        d("unixsocketgroup", &[], OPTIONAL, "", IMMUTABLE, HONOURED),
         d("tcp-backlog", &[], COUNT, "511", IMMUTABLE, HONOURED),
         d("tcp-keepalive", &[], COUNT, "300", RUNTIME, HONOURED),
         d("timeout", &[], COUNT, "0", RUNTIME, HONOURED),
@@ -375,16 +368,16 @@ pub static SECTIONS: [Section; 9] = [
         d("slot-migration-max-failover-repl-bytes", &[], mem(0, LONG), "0", RUNTIME, NO_CLUSTER),
     ]},
     Section { title: "Logging, monitoring, process", rows: &[
-        d("daemonize", &[], BOOL, "no", IMMUTABLE, DAEMON_WARNED),
-        d("supervised", &[], Kind::Choice(SUPERVISED), "no", IMMUTABLE, SUPERVISED_WARNED),
+        d("daemonize", &[], BOOL, "no", IMMUTABLE, HONOURED),
+        d("supervised", &[], Kind::Choice(Supervised::WORDS), "no", IMMUTABLE, HONOURED),
         d("pidfile", &[], OPTIONAL, "", IMMUTABLE, HONOURED),
         d("loglevel", &[], Kind::Choice(LogLevel::WORDS), "notice", RUNTIME, HONOURED),
         d("logfile", &[], TEXT, "", IMMUTABLE, HONOURED),
         d("log-format", &[], Kind::Choice(LOG_FORMAT), "legacy", RUNTIME, LOG_FORMAT_WARNED),
         d("log-timestamp-format", &[], Kind::Choice(LOG_TIMESTAMP), "legacy", RUNTIME, LOG_FORMAT_WARNED),
-        d("syslog-enabled", &[], BOOL, "no", IMMUTABLE, SYSLOG_WARNED),
-        d("syslog-ident", &[], TEXT, "redis", IMMUTABLE, NO_SYSLOG),
-        d("syslog-facility", &[], Kind::Choice(FACILITY), "local0", IMMUTABLE, NO_SYSLOG),
+        d("syslog-enabled", &[], BOOL, "no", IMMUTABLE, HONOURED),
+        d("syslog-ident", &[], TEXT, "redis", IMMUTABLE, HONOURED),
+        d("syslog-facility", &[], Kind::Choice(FACILITY), "local0", IMMUTABLE, HONOURED),
         d("always-show-logo", &[], BOOL, "no", IMMUTABLE, NO_LOGO),
         d("set-proc-title", &[], BOOL, "yes", IMMUTABLE, NO_TITLE),
         d("proc-title-template", &[], Kind::Text(Check::TitleTemplate), "{title} {listen-addr} {server-mode}", RUNTIME, NO_TITLE),

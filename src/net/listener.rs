@@ -6,6 +6,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -26,6 +27,14 @@ pub enum ListenError {
         /// What the system said.
         error: io::Error,
     },
+    /// The unix socket cannot be had.
+    #[error("Failed opening Unix socket: bind: {}: {error}", path.display())]
+    Unix {
+        /// The path.
+        path: std::path::PathBuf,
+        /// What the system said, or why it is refused.
+        error: io::Error,
+    },
     /// The name stands for nothing.
     #[error("bind {name}: {error}")]
     Name {
@@ -39,9 +48,9 @@ pub enum ListenError {
 /// A listening socket.
 #[derive(Debug)]
 pub struct Listener {
-    socket: Socket,
-    /// Its address.
-    pub address: SocketAddr,
+    pub(super) socket: Socket,
+    /// The path, if it is a unix socket's.
+    pub path: Option<Arc<str>>,
     /// Clients that come here want this core: they stay on it.
     pub is_core_port: bool,
 }
@@ -52,7 +61,7 @@ impl Listener {
         let started = Instant::now();
         loop {
             match Self::try_bind(address, backlog) {
-                Ok(socket) => return Ok(Listener { socket, address, is_core_port: false }),
+                Ok(socket) => return Ok(Listener { socket, path: None, is_core_port: false }),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && started.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -72,10 +81,13 @@ impl Listener {
         Ok(socket)
     }
 
-    /// Listens on every address that `bind` names, at `port`. An address marked optional (`-::1`) may be missing on
-    /// this machine.
+    /// Listens on every address that `bind` names, at `port`; on none if that is 0. An address marked optional (`-::1`)
+    /// may be missing on this machine.
     pub fn bind_all(settings: &Settings, port: u16) -> Result<Vec<Listener>, ListenError> {
         let mut listeners = Vec::new();
+        if port == 0 {
+            return Ok(listeners);
+        }
         for bind in &settings.bind {
             for ip in addresses(&bind.host)? {
                 match Listener::bind(SocketAddr::new(ip, port), settings.tcp_backlog) {
@@ -97,9 +109,12 @@ impl Listener {
 
     /// Makes an accepted descriptor a connection: its peer, and the options that every connection has. The descriptor
     /// is owned from here on.
-    pub fn accepted(fd: RawFd, keepalive_s: u32) -> io::Result<Accepted> {
+    pub fn accepted(&self, fd: RawFd, keepalive_s: u32) -> io::Result<Accepted> {
         // SAFETY: the kernel has just handed out this descriptor by accept, and nobody else has it.
         let socket = Socket::from(unsafe { OwnedFd::from_raw_fd(fd) });
+        if let Some(path) = &self.path {
+            return Ok(Accepted { socket: socket.into(), peer: Peer::Unix(path.clone()) });
+        }
         let address = |address: SockAddr| address.as_socket().ok_or(io::ErrorKind::InvalidInput);
         let peer = Peer::Tcp { remote: address(socket.peer_addr()?)?, local: address(socket.local_addr()?)? };
         socket.set_tcp_nodelay(true)?;

@@ -11,6 +11,7 @@ mod secrets;
 pub mod server_log;
 mod slowlog;
 mod stats;
+mod syslog;
 
 pub use clock::{Ticks, unix_ms, unix_us};
 pub use latency::{LatencyEvent, LatencyEvents, LatencySample};

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
+use super::syslog::SyslogLayer;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
@@ -14,13 +15,16 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, filter};
+use tracing_subscriber::{Layer, Registry, filter, reload};
 
 /// The file written to, or standard output.
 #[derive(Clone)]
 struct Target(Arc<Mutex<Option<File>>>);
 
 static OPEN: OnceLock<(Target, Option<PathBuf>)> = OnceLock::new();
+
+/// The way to change the level.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -50,18 +54,15 @@ impl<'a> MakeWriter<'a> for Target {
 pub fn start(settings: &Settings) -> io::Result<()> {
     let file = settings.logfile.as_deref().map(open).transpose()?;
     let target = Target(Arc::new(Mutex::new(file)));
-    let level = match settings.loglevel {
-        LogLevel::Debug => LevelFilter::TRACE,
-        LogLevel::Verbose => LevelFilter::DEBUG,
-        LogLevel::Notice => LevelFilter::INFO,
-        LogLevel::Warning => LevelFilter::WARN,
-        LogLevel::Nothing => LevelFilter::OFF,
-    };
+    let (level, handle) = reload::Layer::new(filter_of(settings.loglevel));
     // glommio reports as errors what is none (it probes features); its panics say enough.
     let ours = filter::filter_fn(|metadata| metadata.target().starts_with("basalt"));
-    let layer = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(target.clone());
-    let started = tracing_subscriber::registry().with(layer.with_filter(ours).with_filter(level)).try_init();
+    let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(target.clone());
+    let syslog = settings.syslog.as_ref().map(SyslogLayer::open);
+    let all = lines.and_then(syslog).with_filter(ours);
+    let started = tracing_subscriber::registry().with(level).with(all).try_init();
     if started.is_ok() {
+        let _ = LEVEL.set(handle);
         let _ = OPEN.set((target, settings.logfile.clone()));
     }
     let default = std::panic::take_hook();
@@ -70,6 +71,24 @@ pub fn start(settings: &Settings) -> io::Result<()> {
         default(panic);
     }));
     Ok(())
+}
+
+/// Logs from this level on (`CONFIG SET loglevel`).
+pub fn set_level(level: LogLevel) {
+    if let Some(handle) = LEVEL.get() {
+        // Fails only when nothing is logged any more.
+        let _ = handle.reload(filter_of(level));
+    }
+}
+
+fn filter_of(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Debug => LevelFilter::TRACE,
+        LogLevel::Verbose => LevelFilter::DEBUG,
+        LogLevel::Notice => LevelFilter::INFO,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Nothing => LevelFilter::OFF,
+    }
 }
 
 /// Opens the log file anew, after it was moved away (SIGHUP).
@@ -106,15 +125,23 @@ where
         write!(out, "{}:M {} {mark} ", std::process::id(), local_time())?;
         let mut text = Text::default();
         event.record(&mut text);
-        writeln!(out, "{}{}", text.message, text.fields)
+        writeln!(out, "{}", text.line())
     }
 }
 
 /// An event's message, and its fields behind it.
 #[derive(Default)]
-struct Text {
+pub(super) struct Text {
     message: String,
     fields: String,
+}
+
+impl Text {
+    /// Both in one line.
+    pub(super) fn line(mut self) -> String {
+        self.message.push_str(&self.fields);
+        self.message
+    }
 }
 
 impl Visit for Text {

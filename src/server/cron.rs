@@ -85,10 +85,11 @@ impl Core {
         idle.into_iter().for_each(|at| self.close(at));
     }
 
-    /// Welcomes a connection that was accepted here: on whichever core has the fewest, or here if it came by this
-    /// core's own port and `stays`.
-    pub fn welcome(&mut self, fd: RawFd, stays: bool) {
-        let accepted = match Listener::accepted(fd, self.settings.tcp_keepalive_s) {
+    /// Welcomes a connection that a listener here accepted: on whichever core has the fewest, or here if it came by this
+    /// core's own port.
+    pub fn welcome(&mut self, listener: &Listener, fd: RawFd) {
+        let stays = listener.is_core_port;
+        let accepted = match listener.accepted(fd, self.settings.tcp_keepalive_s) {
             Ok(accepted) => accepted,
             Err(error) => return tracing::debug!("a client was gone before it was accepted: {error}"),
         };

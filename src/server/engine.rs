@@ -286,8 +286,7 @@ impl Engine {
 
     fn accepted(&mut self, core: &mut Core, completion: Completion) -> io::Result<()> {
         if completion.result >= 0 {
-            let stays = self.listeners[completion.token.payload() as usize].is_core_port;
-            core.welcome(completion.result, stays);
+            core.welcome(&self.listeners[completion.token.payload() as usize], completion.result);
         } else if completion.result != -libc::ECANCELED {
             let error = io::Error::from_raw_os_error(-completion.result);
             tracing::warn!("Accepting client connection: {error}");

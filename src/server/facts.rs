@@ -1,9 +1,10 @@
 //! What a person should know at the start: versions, limits, and settings of the system that cost speed or safety.
 
 use crate::config::Settings;
+use crate::storage::{AlignedBuf, File, Fs, Open, PAGE_BYTES, RealFs};
 use std::fs;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Below this a disk is called nearly full, bytes.
 const DISK_LOW_BYTES: u64 = 1 << 30;
@@ -37,6 +38,9 @@ pub fn report(settings: &Settings) {
             settings.tcp_backlog
         );
     }
+    if let Some(disk) = disk(&settings.dir) {
+        tracing::info!("disk: {disk}");
+    }
     if let Some(free) = free_bytes(&settings.dir).filter(|&free| free < DISK_LOW_BYTES) {
         tracing::warn!("only {} MiB are free on the disk of {}", free >> 20, settings.dir.display());
     }
@@ -44,6 +48,26 @@ pub fn report(settings: &Settings) {
 
 fn read(path: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_string())
+}
+
+/// What the disk writes at once, and how long that takes until it is durable: half the wait of a client that writes alone.
+fn disk(dir: &Path) -> Option<String> {
+    const PROBE: &str = ".basalt-probe";
+    const WRITES: usize = 5;
+    let path = dir.join(PROBE);
+    let _ = RealFs.unlink(&path);
+    let file = RealFs.open(&path, Open::CreateDirect).ok()?;
+    let mut page = AlignedBuf::new(PAGE_BYTES);
+    page.extend_from_slice(&[b'#'; PAGE_BYTES]);
+    let write = || file.write_at(&page, 0, true).and_then(|_| file.sync_data());
+    let mut spans: Vec<_> = (0..=WRITES).filter_map(|_| {
+        let begun = Instant::now();
+        write().ok().map(|()| begun.elapsed())
+    }).skip(1).collect();
+    let _ = RealFs.unlink(&path);
+    spans.sort();
+    let median = spans.get(spans.len() / 2)?;
+    Some(format!("blocks of {} bytes, a durable write of 4 KiB takes {} us", file.block_bytes(), median.as_micros()))
 }
 
 fn memory_lock_kib() -> Option<String> {
@@ -67,32 +91,19 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
     }
 }
 
-/// Tells systemd, if that has started the server, where it stands (the protocol of `sd_notify`).
-pub fn notify_supervisor(state: &str) {
-    let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let sent = UnixDatagram::unbound().and_then(|from| match socket.to_str().and_then(|name| name.strip_prefix('@')) {
-        Some(name) => {
-            use std::os::linux::net::SocketAddrExt;
-            let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-            from.send_to_addr(state.as_bytes(), &address)
-        }
-        None => from.send_to(state.as_bytes(), Path::new(&socket)),
-    });
-    if let Err(error) = sent {
-        tracing::warn!("systemd cannot be told: {error}");
-    }
-}
-
 /// The file with the server's process id; removed when dropped.
 pub struct PidFile(PathBuf);
 
 impl PidFile {
-    /// Writes it. A failure is logged: the server is of use without it.
-    pub fn write(path: &Path) -> PidFile {
+    /// Writes the file that the settings name; a server in the background has one in any case, as Redis does. A failure is
+    /// logged: the server is of use without it.
+    pub fn write(settings: &Settings) -> Option<PidFile> {
+        let usual = settings.daemonize.then(|| PathBuf::from("/var/run/redis.pid"));
+        let path = settings.pidfile.clone().or(usual)?;
         if let Err(error) = fs::write(path, format!("{}\n", std::process::id())) {
             tracing::warn!("the pidfile {} cannot be written: {error}", path.display());
         }
-        PidFile(path.to_path_buf())
+        Some(PidFile(path))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Starting the server: limits, data, cores; and waiting for its end.
 
 use super::core::{Core, Everyone};
+use super::daemon;
 use super::engine::Engine;
 use super::facts::{self, PidFile};
 use super::keeper::{KeeperClient, Order};
@@ -47,6 +48,9 @@ pub enum StartError {
     /// The RDB file cannot be loaded.
     #[error("{0}")]
     Rdb(String),
+    /// Nobody could connect.
+    #[error("there is nothing to listen on: set port, or unixsocket")]
+    NoListener,
     /// More cores than the log's format has room for.
     #[error("{0} cores are more than the {max} that the log can have: set the directive cores", max = crate::log::CORES_MAX)]
     TooManyCores(usize),
@@ -138,7 +142,18 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     if settings.dir_is_default {
         std::fs::create_dir_all(&settings.dir)?;
     }
-    let listeners = Listener::bind_all(&settings, settings.port)?;
+    let mut listeners = Listener::bind_all(&settings, settings.port)?;
+    let mut ways = if listeners.is_empty() { vec![] } else { vec!["tcp".to_string()] };
+    // Its file goes with the server.
+    let mut _socket_file = None;
+    if let Some((listener, file)) = Listener::bind_unix(&settings)? {
+        ways.extend(listener.path.as_ref().map(|path| format!("unix {path}")));
+        listeners.push(listener);
+        _socket_file = Some(file);
+    }
+    if listeners.is_empty() && !settings.cluster_core_ports {
+        return Err(StartError::NoListener);
+    }
     let (outsides, mailboxes): (Vec<_>, Vec<_>) =
         (0..cores).map(|_| mailbox()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
     let everyone = Arc::new(Everyone::new(outsides, config));
@@ -185,16 +200,18 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     let watched = everyone.clone();
     std::thread::Builder::new().name("signals".into()).spawn(move || watch_signals(&watched))?;
     let keeper = load(&everyone, cores)?;
-    tracing::info!("Ready to accept connections tcp");
-    let pidfile = settings.pidfile.as_deref().map(PidFile::write);
-    facts::notify_supervisor("READY=1\nSTATUS=Ready to accept connections");
+    for way in &ways {
+        tracing::info!("Ready to accept connections {way}");
+    }
+    let pidfile = PidFile::write(&settings);
+    daemon::ready(&settings);
     for thread in threads {
         match thread.join() {
             Ok(result) => result.map_err(|error| StartError::Failed(error.to_string()))?,
             Err(_) => return Err(StartError::Failed("a core panicked".into())),
         }
     }
-    facts::notify_supervisor("STOPPING=1");
+    daemon::stopping();
     drop(pidfile);
     if let Some((client, thread)) = keeper {
         client.order(Order::End);

@@ -5,6 +5,7 @@ use crate::command::spec::LookupError;
 use crate::command::{Exec, Flow};
 use crate::config::{SetContext, SetError, Settings};
 use crate::net::Conn;
+use crate::observe::server_log;
 use crate::resp::Args;
 use crate::server::{Core, Outcome, Query};
 
@@ -62,7 +63,9 @@ fn change(core: &Core, conn: &Conn, args: Args) -> Result<(), SetError> {
         return Err(SetError::failed(name, "it can only be set at the start, in the configuration file"));
     }
     let names = config.commit(change);
-    core.everyone.set_settings(Settings::from(&*config));
+    let settings = Settings::from(&*config);
+    server_log::set_level(settings.loglevel);
+    core.everyone.set_settings(settings);
     drop(config);
     if !names.is_empty() {
         tracing::info!("settings changed: {}", names.join(", "));
