@@ -14,6 +14,7 @@
 //! | [`it::limits`] | too many clients, slow readers, bulks announced and never sent |
 //! | [`it::clients`] | CLIENT across cores; redis-cli, redis-benchmark, redis-py and ioredis as they come |
 //! | [`it::differential`] | replies and content other than Redis's, over random commands |
+//! | [`it::bench`] | a harness that fails on a real server, or keeps to itself what went wrong |
 //! | [`it::compat`] | docs/COMPAT.md out of date |
 //!
 //! The programs that a story needs besides Basalt (Redis, Valkey, python3 with redis-py, node with ioredis) are found as
@@ -24,6 +25,7 @@
 
 mod it {
     pub mod atomic;
+    pub mod bench;
     pub mod check;
     pub mod client;
     pub mod clients;

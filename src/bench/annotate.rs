@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::client::{Client, Target, Value, info_field};
 use super::error::BenchError;
@@ -15,7 +15,7 @@ use super::record::Window;
 use super::template::words;
 
 /// Something that happened in the server.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Annotation {
     /// When it was seen, s since the run's start; up to one poll late.
     pub at_s: f64,
@@ -24,7 +24,23 @@ pub struct Annotation {
 }
 
 /// What was seen of the server.
-#[derive(Clone, Debug, Default, Serialize)]
+/// The server at one moment.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Look {
+    /// When, s since the run's start.
+    pub at_s: f64,
+    /// CPU time since the look before / time, forked children included: 1.0 is one core.
+    pub cores: Option<f64>,
+    /// Resident memory of the process, bytes.
+    pub rss_bytes: Option<u64>,
+    /// Resident memory of its forked children that they share with nobody, bytes: copies of what was written meanwhile.
+    pub child_bytes: Option<u64>,
+    /// Numbers of INFO, once a second.
+    pub info: BTreeMap<String, f64>,
+}
+
+/// What was seen of the server.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ServerReport {
     /// Name and version as INFO tells them.
     pub version: String,
@@ -46,6 +62,8 @@ pub struct ServerReport {
     pub deltas: BTreeMap<String, i64>,
     /// What happened when.
     pub annotations: Vec<Annotation>,
+    /// The server over time, a look at each poll.
+    pub looks: Vec<Look>,
 }
 
 /// INFO fields that tell of work going on.
@@ -65,6 +83,18 @@ const COUNTERS: [&str; 8] = [
     "rdb_saves",
     "aof_rewrites",
     "total_error_replies",
+];
+
+/// INFO fields that are kept over time, once a second.
+const SAMPLED: [&str; 8] = [
+    "used_memory",
+    "instantaneous_ops_per_sec",
+    "aof_current_size",
+    "aof_pending_bio_fsync",
+    "aof_delayed_fsync",
+    "rdb_changes_since_last_save",
+    "current_cow_size",
+    "total_net_output_bytes",
 ];
 
 /// Watches one server during a run.
@@ -122,7 +152,7 @@ impl Annotator {
 
     /// Watches until `done` is raised; figures are of `window` on `clock`.
     pub fn watch(self, clock: Clock, window: Window, done: &AtomicBool) -> ServerReport {
-        Watch { annotator: self, clock, window }.run(done)
+        Watch { annotator: self, clock, window, cpu_before: None }.run(done)
     }
 }
 
@@ -130,12 +160,14 @@ struct Watch {
     annotator: Annotator,
     clock: Clock,
     window: Window,
+    /// When the CPU time was last looked at, and what it was.
+    cpu_before: Option<(u64, u64)>,
 }
 
 impl Watch {
     fn run(mut self, done: &AtomicBool) -> ServerReport {
         let (mut begun, mut over) = (None, false);
-        let mut next_poll = 0;
+        let (mut next_poll, mut next_second) = (0, 0);
         let mut talking = true;
         loop {
             let stop = done.load(Ordering::Acquire);
@@ -158,7 +190,11 @@ impl Watch {
                 return self.annotator.report;
             }
             if now >= next_poll && talking && !self.annotator.poll.is_zero() {
-                talking = self.look(now);
+                let second = now >= next_second;
+                if second {
+                    next_second = now + 1_000_000_000;
+                }
+                talking = self.look(now, second);
                 next_poll = now + self.annotator.poll.as_nanos() as u64;
             }
             let mut until = now + 20_000_000;
@@ -192,10 +228,31 @@ impl Watch {
         true
     }
 
-    fn look(&mut self, now: u64) -> bool {
-        if let Some(rss) = self.annotator.report.pid.and_then(process::rss_bytes) {
-            self.annotator.report.rss_max_bytes = self.annotator.report.rss_max_bytes.max(Some(rss));
+    /// Looks at the process and asks for its state; for what costs the server or this machine more, once a `second`.
+    fn look(&mut self, now: u64, second: bool) -> bool {
+        let mut look = Look { at_s: now as f64 / 1e9, ..Look::default() };
+        if let Some(pid) = self.annotator.report.pid {
+            let children = process::children(pid);
+            look.rss_bytes = process::rss_bytes(pid);
+            self.annotator.report.rss_max_bytes = self.annotator.report.rss_max_bytes.max(look.rss_bytes);
+            let own = process::cpu_ns(pid);
+            let cpu = own.map(|own| own + children.iter().filter_map(|&child| process::cpu_ns(child)).sum::<u64>());
+            if let (Some(cpu), Some((then, before))) = (cpu, self.cpu_before) {
+                // A child that ended takes its time with it.
+                look.cores = cpu.checked_sub(before).map(|used| used as f64 / (now - then).max(1) as f64);
+            }
+            self.cpu_before = cpu.map(|cpu| (now, cpu));
+            if second && !children.is_empty() {
+                let private = children.iter().filter_map(|&child| process::private_bytes(child));
+                look.child_bytes = Some(private.sum());
+            }
         }
+        let talking = self.ask(now, second, &mut look);
+        self.annotator.report.looks.push(look);
+        talking
+    }
+
+    fn ask(&mut self, now: u64, second: bool, look: &mut Look) -> bool {
         let asked = self.annotator.client.call(&["INFO", "persistence"]);
         let info = match &asked {
             Ok(Value::Text(info)) => String::from_utf8_lossy(info),
@@ -214,10 +271,29 @@ impl Watch {
                 _ => {}
             }
         }
+        if second {
+            let sections = [Some(info.into_owned()), self.section("memory"), self.section("stats")];
+            for (name, value) in
+                sections.iter().flatten().flat_map(|text| text.lines()).filter_map(|line| line.split_once(':'))
+            {
+                if let Some(name) = SAMPLED.iter().find(|sampled| **sampled == name)
+                    && let Ok(value) = value.trim().parse()
+                {
+                    look.info.insert((*name).to_string(), value);
+                }
+            }
+        }
         if self.annotator.counters.is_empty() && now >= self.window.from {
             self.annotator.counters = self.count();
         }
         true
+    }
+
+    fn section(&mut self, name: &str) -> Option<String> {
+        match self.annotator.client.call(&["INFO", name]) {
+            Ok(Value::Text(text)) => Some(String::from_utf8_lossy(&text).into_owned()),
+            _ => None,
+        }
     }
 
     fn count(&mut self) -> BTreeMap<&'static str, i64> {

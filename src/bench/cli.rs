@@ -1,4 +1,4 @@
-//! The command line of `basalt-bench`.
+//! The commands of `basalt-bench`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,30 +8,50 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::client::{Address, Target};
+use super::args::{LoginArgs, MeasureArgs, OutputArgs, TargetArgs, WorkloadArgs};
+use super::client::Address;
 use super::compare::{self, Candidate, Comparison};
+use super::document::Document;
 use super::error::BenchError;
-use super::keys::Law;
-use super::load;
-use super::run::{Measured, Plan, run};
-use super::schedule::Arrivals;
+use super::recording::Recording;
+use super::run::{Measured, run};
 use super::sweep::{Objective, Sweep};
-use super::template::Sizes;
-use super::units::{parse_count, parse_duration, parse_whole};
+use super::units::{grouped, nanos, parse_count, parse_duration};
 use super::verify::{VerifyArgs, verify};
-use super::workload::{Class, Defaults};
-use super::{export, rng};
+use super::workload::Class;
+use super::{export, html};
 
 /// Measures the latency of any RESP server, and tells the truth about it.
 ///
 /// Requests of an open loop (--rate) leave at their intended times whatever the server does, and their response time
-/// counts from there: a pause of the server shows. docs/BENCHMARKING.md has recipes.
+/// counts from there: a pause of the server shows.
 #[derive(Debug, Parser)]
-#[command(name = "basalt-bench", version)]
+#[command(name = "basalt-bench", version, after_help = RECIPES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const RECIPES: &str = "\
+A true number in one minute, with the server on port 6379:
+  basalt-bench run --load 100k -r 20k -e 'GET key:{key}'
+
+Peak throughput:
+  basalt-bench run --load 100k -P 16 -e 'GET key:{key}'
+The highest rate that holds an objective:
+  basalt-bench sweep --load 100k -e 'GET key:{key}' --slo 'p99.9<1ms' --from 5k --to 200k
+What a snapshot does to readers, as a page to look at:
+  basalt-bench run --load 1M -k 1M -d 20s --interval 100ms --at 6s:BGSAVE --html snapshot.html \\
+    --class 'readers:rate=10k,poisson:GET key:{key}' --class 'writers:rate=5k,conns=8:SET key:{key} {value}'
+What it costs to sync every write:
+  basalt-bench compare --load 100k -c 50 -e 'SET key:{key} {value}' \\
+    --server 'no=redis-server --port {port} --dir {dir} --save \"\" --appendonly no' \\
+    --server 'always=redis-server --port {port} --dir {dir} --save \"\" --appendonly yes --appendfsync always'
+Whether acknowledged writes survive kill -9:
+  basalt-bench verify --server 'redis-server --port {port} --dir {dir} --appendonly yes --appendfsync always'
+
+docs/BENCHMARKING.md says how to read the figures. Exit codes: 0 all well, 1 an error or (verify) a loss, 2 wrong usage,
+3 an invalid run: its figures must not be used.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -39,192 +59,14 @@ enum Command {
     Run(Box<RunArgs>),
     /// Runs a workload at several rates, or searches the highest rate that holds a latency objective.
     Sweep(Box<SweepArgs>),
-    /// Checks durability: writes, kills the server again and again, and looks for losses.
-    Verify(Box<VerifyArgs>),
     /// Runs a workload against several servers in interleaved rounds and compares them.
     Compare(Box<CompareArgs>),
-}
-
-/// Where the server is.
-#[derive(Clone, Debug, Args)]
-struct TargetArgs {
-    /// The server: host:port, a port on 127.0.0.1, or the path of a unix socket.
-    #[arg(short = 's', long, default_value = "127.0.0.1:6379", value_name = "ADDRESS")]
-    server: Address,
-    /// User for AUTH.
-    #[arg(long, requires = "password", value_name = "NAME")]
-    user: Option<String>,
-    /// Password for AUTH.
-    #[arg(short = 'a', long, env = "BASALT_BENCH_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
-    password: Option<String>,
-    /// Database to SELECT.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    db: u32,
-    /// Speak RESP3 (HELLO 3).
-    #[arg(long)]
-    resp3: bool,
-}
-
-impl TargetArgs {
-    fn target(&self) -> Target {
-        Target {
-            user: self.user.clone(),
-            password: self.password.clone(),
-            database: self.db,
-            resp3: self.resp3,
-            ..Target::new(self.server.clone())
-        }
-    }
-}
-
-/// What to send; a class takes from here what its own settings leave open.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Workload")]
-pub(super) struct WorkloadArgs {
-    /// Commands, one class of clients: 'GET key:{key}', or a mix '90% GET key:{key} | 10% SET key:{key} {value}'.
-    /// Placeholders: {key} {key:12} {newkey} {value} {value:64} {value:10-4kb} {int:1-100} {seq} {field:10}; {{ and }}
-    /// are literal braces.
-    #[arg(short = 'e', long = "command", value_name = "COMMANDS", conflicts_with = "workload")]
-    commands: Option<String>,
-    /// A workload by name: ycsb-a (half reads, half updates), ycsb-b (95% reads), ycsb-c (reads), ycsb-d (reads of the
-    /// latest, 5% inserts). Load the keys first (--load).
-    #[arg(short = 'w', long, value_name = "NAME")]
-    workload: Option<String>,
-    /// A class of clients, reported apart; may be given several times. NAME:SETTINGS:COMMANDS, with settings conns=,
-    /// rate=, poisson, depth=, keys=, dist=, value=, requests= separated by commas, such as
-    /// 'readers:rate=20k,conns=50:GET key:{key}'.
-    #[arg(long = "class", value_name = "CLASS", conflicts_with_all = ["commands", "workload"])]
-    classes: Vec<String>,
-    /// Connections.
-    #[arg(short = 'c', long, default_value_t = 50, value_name = "N")]
-    connections: usize,
-    /// Open loop: requests per second (20k). Without it a closed loop: each connection sends when it was answered.
-    #[arg(short = 'r', long, value_parser = parse_count, value_name = "N")]
-    rate: Option<f64>,
-    /// Open loop: gaps between requests, constant or poisson.
-    #[arg(long, default_value = "constant", value_name = "LAW")]
-    arrivals: Arrivals,
-    /// Closed loop: requests under way on each connection.
-    #[arg(short = 'P', long, default_value_t = 1, value_name = "DEPTH", conflicts_with = "rate")]
-    pipeline: usize,
-    /// Number of keys that {key} draws from.
-    #[arg(short = 'k', long, default_value = "100k", value_parser = parse_whole, value_name = "N")]
-    keys: u64,
-    /// Key distribution: uniform, zipf(THETA), sequential, latest(THETA), hotspot(KEY_SHARE,REQUEST_SHARE),
-    /// gaussian(DEVIATION).
-    #[arg(long, default_value = "uniform", value_name = "LAW")]
-    dist: Law,
-    /// Size of {value}, or a range: 64, 10-4kb.
-    #[arg(long, default_value = "64", value_name = "SIZE")]
-    value: Sizes,
-    /// Stop after this many requests per class.
-    #[arg(short = 'n', long, value_parser = parse_whole, value_name = "N")]
-    requests: Option<u64>,
-    /// Names the request stream: the same seed sends the same requests. Drawn at random if not given.
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-}
-
-impl WorkloadArgs {
-    fn classes(&self) -> Result<Vec<Arc<Class>>, BenchError> {
-        let defaults = Defaults {
-            connections: self.connections,
-            rate: self.rate,
-            arrivals: self.arrivals,
-            depth: self.pipeline,
-            keys: self.keys,
-            law: self.dist,
-            value: self.value,
-            requests: self.requests,
-        };
-        let classes: Vec<Class> = match (&self.commands, &self.workload) {
-            (Some(mix), _) => vec![defaults.class("all", mix)?],
-            (None, Some(name)) => vec![defaults.named(name)?],
-            (None, None) if self.classes.is_empty() => {
-                return Err(BenchError::workload(
-                    "nothing to send: give commands (-e 'GET key:{key}'), a workload (-w ycsb-b) or classes (--class)",
-                ));
-            }
-            (None, None) => self.classes.iter().map(|text| defaults.parse_class(text)).collect::<Result<_, _>>()?,
-        };
-        for (i, class) in classes.iter().enumerate() {
-            if classes[..i].iter().any(|other| other.name == class.name) {
-                return Err(BenchError::workload(format!("two classes are called {}", class.name)));
-            }
-        }
-        Ok(classes.into_iter().map(Arc::new).collect())
-    }
-
-    fn seed(&self) -> u64 {
-        self.seed.unwrap_or_else(|| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            // Short enough to be typed again.
-            rng::mix(now.map_or(0, |d| d.as_nanos() as u64)) % 1_000_000_000
-        })
-    }
-}
-
-/// How to measure.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Measurement")]
-pub(super) struct MeasureArgs {
-    /// How long to measure.
-    #[arg(short = 'd', long, default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
-    duration: Duration,
-    /// How long to run before measuring.
-    #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
-    warmup: Duration,
-    /// How long to wait for replies at the end; what is still unanswered then counts with the time it had waited.
-    #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
-    drain: Duration,
-    /// Step of the time line.
-    #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
-    interval: Duration,
-    /// Generator threads.
-    #[arg(short = 't', long, default_value_t = 1, value_name = "N")]
-    threads: usize,
-    /// CPUs to bind the generator threads to, in order: 1,3.
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
-    cpus: Vec<usize>,
-    /// The run is invalid if the p99.9 of the generator's own lateness is above this.
-    #[arg(long, default_value = "1ms", value_parser = parse_duration, value_name = "TIME")]
-    late_limit: Duration,
-    /// How often to ask the server for its state (INFO persistence); 0 asks only at the start.
-    #[arg(long, default_value = "100ms", value_parser = parse_duration, value_name = "TIME")]
-    poll: Duration,
-    /// Send a command at a time since the start (warm-up included), such as '5s:BGSAVE'. May be given several times.
-    #[arg(long, value_parser = parse_at, value_name = "TIME:COMMAND")]
-    at: Vec<(Duration, String)>,
-    /// The server's process, to account CPU and memory; found by INFO if the server is local.
-    #[arg(long, value_name = "PID")]
-    pid: Option<i32>,
-}
-
-fn parse_at(text: &str) -> Result<(Duration, String), String> {
-    let (time, command) = text.split_once(':').ok_or("write TIME:COMMAND, such as 5s:BGSAVE")?;
-    Ok((parse_duration(time)?, command.to_string()))
-}
-
-impl MeasureArgs {
-    fn plan(&self, target: Target, classes: Vec<Arc<Class>>, seed: u64, stop: Arc<AtomicBool>) -> Plan {
-        Plan {
-            target,
-            classes,
-            threads: self.threads.max(1),
-            cpus: self.cpus.clone(),
-            warmup: self.warmup,
-            duration: self.duration,
-            drain: self.drain,
-            interval: self.interval,
-            seed,
-            late_limit: self.late_limit,
-            poll: Some(self.poll),
-            pid: self.pid,
-            at: self.at.clone(),
-            progress: true,
-            stop,
-        }
-    }
+    /// Sends a captured stream of commands with its timing: the output of MONITOR, or an append-only file.
+    Replay(Box<ReplayArgs>),
+    /// Checks durability: writes, kills the server again and again, and looks for losses.
+    Verify(Box<VerifyArgs>),
+    /// Makes one page of the JSON files of earlier runs, sweeps and comparisons.
+    Report(ReportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -233,26 +75,27 @@ struct RunArgs {
     target: TargetArgs,
     #[command(flatten)]
     workload: WorkloadArgs,
-    /// First fill this many keys (see --load-command) and check that every write was acknowledged.
-    #[arg(long, value_parser = parse_whole, value_name = "N", help_heading = "Workload")]
-    load: Option<u64>,
-    /// What fills them; {seq} counts from 0.
-    #[arg(long, default_value = "SET key:{seq} {value}", value_name = "COMMAND", help_heading = "Workload")]
-    load_command: String,
     #[command(flatten)]
     measure: MeasureArgs,
-    /// Write everything as JSON.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    files: RunFiles,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Files that only a single run can fill.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct RunFiles {
     /// Write the time line as CSV.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Write the percentile curve of response times for HdrHistogram's plotters, one file per class.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE")]
     hgrm: Option<PathBuf>,
-    /// No table.
-    #[arg(short = 'q', long, help_heading = "Output")]
-    quiet: bool,
+    /// Write an HdrHistogram interval log, the histograms of each step of the time line, a tag for each class.
+    #[arg(long, value_name = "FILE")]
+    hlog: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -275,43 +118,87 @@ struct SweepArgs {
     #[arg(long, default_value = "1M", value_parser = parse_count, value_name = "RATE")]
     to: f64,
     /// The class whose rate is varied; the first one if not given. Others keep their pace.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "CLASS")]
     vary: Option<String>,
     #[command(flatten)]
     measure: MeasureArgs,
-    /// Write every run as JSON.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
 struct CompareArgs {
-    /// A server, at least twice: NAME=ADDRESS, or NAME=COMMAND that starts it, with {port} and {dir} filled in (prefix it
-    /// with taskset to pin it). The first is what the others are compared with.
+    /// A server to compare, at least twice: NAME=ADDRESS, or NAME=COMMAND that starts it afresh for each round, with {port}
+    /// and {dir} filled in (prefix it with taskset to pin it). The first is what the others are compared with.
     #[arg(long = "server", value_name = "NAME=...", required = true)]
     servers: Vec<Candidate>,
-    /// Rounds; each runs every server once. A 95% interval needs at least 6.
+    /// Rounds; in each every server runs once, in an order drawn anew. A 95% interval needs at least 6.
     #[arg(short = 'R', long, default_value_t = 7, value_name = "N")]
     rounds: usize,
-    /// Password for AUTH, the same for all.
-    #[arg(short = 'a', long, env = "BASALT_BENCH_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
-    password: Option<String>,
+    #[command(flatten)]
+    login: LoginArgs,
     #[command(flatten)]
     workload: WorkloadArgs,
-    /// Before each run, fill this many keys.
-    #[arg(long, value_parser = parse_whole, value_name = "N", help_heading = "Workload")]
-    load: Option<u64>,
-    /// What fills them; {seq} counts from 0.
-    #[arg(long, default_value = "SET key:{seq} {value}", value_name = "COMMAND", help_heading = "Workload")]
-    load_command: String,
     #[command(flatten)]
     measure: MeasureArgs,
     /// How long a server may take to start.
     #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
     patience: Duration,
-    /// Write everything, every run included, as JSON.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// The capture: what `redis-cli MONITOR` printed, or an append-only file of Redis or Valkey.
+    file: PathBuf,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// How many times as fast as it was captured; max sends when the last request was answered.
+    #[arg(long, default_value = "1", value_parser = parse_speed, value_name = "FACTOR")]
+    speed: Speed,
+    /// Connections at most; each client of a MONITOR capture has one of its own if there are enough.
+    #[arg(short = 'c', long, default_value_t = 1000, value_name = "N")]
+    connections: usize,
+    /// With --speed max: requests under way on each connection.
+    #[arg(short = 'P', long, default_value_t = 1, value_name = "DEPTH")]
+    pipeline: usize,
+    #[command(flatten)]
+    measure: MeasureArgs,
+    #[command(flatten)]
+    files: RunFiles,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Speed {
+    Times(f64),
+    Max,
+}
+
+fn parse_speed(text: &str) -> Result<Speed, String> {
+    match (text, text.trim_end_matches('x').parse::<f64>()) {
+        ("max", _) => Ok(Speed::Max),
+        (_, Ok(factor)) if factor > 0.0 && factor.is_finite() => Ok(Speed::Times(factor)),
+        _ => Err(format!("\"{text}\" is no speed: write 1, 0.5, 10 or max")),
+    }
+}
+
+#[derive(Debug, Args)]
+struct ReportArgs {
+    /// JSON files that run, sweep, compare or replay wrote; TITLE=FILE gives a file's part a title.
+    #[arg(required = true, value_name = "[TITLE=]FILE")]
+    files: Vec<String>,
+    /// Where to write the page.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    html: PathBuf,
+    /// Title of the page.
+    #[arg(long, default_value = "Latency report", value_name = "TEXT")]
+    title: String,
+    /// A text under the title: what was measured, and on what. A blank line begins a new paragraph.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    text: String,
 }
 
 /// Exit code of a run whose figures must not be used.
@@ -327,6 +214,8 @@ pub fn main() -> ExitCode {
         }
         Command::Sweep(args) => sweep_command(&args),
         Command::Compare(args) => compare_command(&args),
+        Command::Replay(args) => replay_command(&args),
+        Command::Report(args) => report_command(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("basalt-bench: {error}");
@@ -338,42 +227,77 @@ pub fn main() -> ExitCode {
 }
 
 fn run_command(args: &RunArgs) -> Result<ExitCode, BenchError> {
-    let (target, seed, stop) = (args.target.target(), args.workload.seed(), stop_on_interrupt());
+    let (target, seed, stop) = (args.target.target()?, args.workload.seed(), stop_on_interrupt());
     let classes = args.workload.classes()?;
-    if let Some(keys) = args.load {
-        load::load(&target, keys, &args.load_command, args.workload.value, seed, &stop)?;
+    if let Some(load) = args.workload.load()? {
+        load.run(&target, seed, &stop)?;
     }
     let measured = run(&args.measure.plan(target, classes, seed, stop))?;
-    if !args.quiet {
+    finish_run(measured, &args.files, &args.output)
+}
+
+/// Shows and writes a run, whatever became of it.
+fn finish_run(measured: Measured, files: &RunFiles, output: &OutputArgs) -> Result<ExitCode, BenchError> {
+    if !output.quiet {
         print!("{}", measured.report.table());
     }
-    write_files(args, &measured)?;
-    if measured.lost.is_some() {
-        return Ok(ExitCode::FAILURE);
+    if let Some(path) = &files.csv {
+        export::csv(path, &measured.report)?;
     }
-    Ok(if measured.report.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INVALID) })
+    if let Some(path) = &files.hgrm {
+        export::hgrm(path, &measured)?;
+    }
+    if let Some(path) = &files.hlog {
+        export::interval_log(path, &measured)?;
+    }
+    let (lost, valid) = (measured.lost, measured.report.invalid.is_empty());
+    write(output, Document::Run(measured.report))?;
+    match lost {
+        Some((count, reason)) if !valid => {
+            eprintln!("basalt-bench: {count} connections were lost: {reason}");
+            Ok(ExitCode::FAILURE)
+        }
+        _ => Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INVALID) }),
+    }
+}
+
+fn write(output: &OutputArgs, document: Document) -> Result<(), BenchError> {
+    if let Some(path) = &output.json {
+        export::json(path, &document)?;
+    }
+    if let Some(path) = &output.html {
+        let title = output.title.clone().unwrap_or_else(|| document.title());
+        export::write(path, &html::page(&title, "", &[(String::new(), document)]))?;
+    }
+    Ok(())
 }
 
 fn sweep_command(args: &SweepArgs) -> Result<ExitCode, BenchError> {
-    let classes = args.workload.classes()?;
-    let plan = args.measure.plan(args.target.target(), classes, args.workload.seed(), stop_on_interrupt());
+    let (target, classes, seed) = (args.target.target()?, args.workload.classes()?, args.workload.seed());
+    let stop = stop_on_interrupt();
     let vary = match &args.vary {
         None => 0,
-        Some(name) => plan
-            .classes
+        Some(name) => classes
             .iter()
             .position(|class| class.name == *name)
             .ok_or_else(|| BenchError::workload(format!("--vary: there is no class {name}")))?,
     };
-    let mut sweep = Sweep::new(plan, vary, args.workload.arrivals, args.slo);
+    if let Some(load) = args.workload.load()? {
+        load.run(&target, seed, &stop)?;
+    }
+    let plan = args.measure.plan(target, classes, seed, stop);
+    let mut sweep = Sweep::new(plan, vary, args.workload.arrivals(), args.slo);
     // The steps that were measured are shown and written also when a later one fails.
     let outcome = match args.slo {
         None => sweep.rates(&args.rates),
         Some(_) => sweep.search(args.from, args.to),
     };
-    print!("{}", sweep.table());
-    if let Some(path) = &args.json {
-        export::json(path, &sweep.reports())?;
+    let report = sweep.into_report();
+    if !args.output.quiet {
+        print!("{}", report.table());
+    }
+    if !report.steps.is_empty() {
+        write(&args.output, Document::Sweep(report))?;
     }
     outcome.map(|()| ExitCode::SUCCESS)
 }
@@ -381,31 +305,68 @@ fn sweep_command(args: &SweepArgs) -> Result<ExitCode, BenchError> {
 fn compare_command(args: &CompareArgs) -> Result<ExitCode, BenchError> {
     compare::check(&args.servers)?;
     // The address is replaced for each server.
-    let target = Target { password: args.password.clone(), ..Target::new(Address::Tcp(String::new())) };
-    let classes = args.workload.classes()?;
+    let target = args.login.target(Address::Tcp(String::new()))?;
+    let (classes, load) = (args.workload.classes()?, args.workload.load()?);
     let plan = args.measure.plan(target, classes, args.workload.seed(), stop_on_interrupt());
-    let load = args.load.map(|keys| (keys, args.load_command.clone(), args.workload.value));
     let candidates = args.servers.clone();
     let report =
         compare::compare(&Comparison { candidates, rounds: args.rounds, plan, load, patience: args.patience })?;
-    print!("{}", report.table());
-    if let Some(path) = &args.json {
-        export::json(path, &report)?;
+    if !args.output.quiet {
+        print!("{}", report.table());
     }
-    Ok(if report.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INVALID) })
+    let (valid, early) = (report.invalid.is_empty(), report.ended_early.clone());
+    write(&args.output, Document::Compare(report))?;
+    Ok(match early {
+        Some(reason) => {
+            eprintln!("basalt-bench: {reason}");
+            ExitCode::FAILURE
+        }
+        None if valid => ExitCode::SUCCESS,
+        None => ExitCode::from(EXIT_INVALID),
+    })
 }
 
-fn write_files(args: &RunArgs, measured: &Measured) -> Result<(), BenchError> {
-    if let Some(path) = &args.json {
-        export::json(path, &measured.report)?;
+fn replay_command(args: &ReplayArgs) -> Result<ExitCode, BenchError> {
+    let recording = Recording::read(&args.file, args.connections)?;
+    let left_out: Vec<String> = recording.left_out.iter().map(|(name, n)| format!("{n} {name}")).collect();
+    if !left_out.is_empty() {
+        eprintln!("left out: {}", left_out.join(", "));
     }
-    if let Some(path) = &args.csv {
-        export::csv(path, &measured.report)?;
+    let speed = match args.speed {
+        Speed::Max => None,
+        Speed::Times(_) if !recording.timed => {
+            return Err(BenchError::workload(format!(
+                "{} does not say when its commands were sent (aof-timestamp-enabled was off): give --speed max",
+                args.file.display()
+            )));
+        }
+        Speed::Times(factor) => Some(factor),
+    };
+    let length = Duration::from_nanos(recording.length_ns()).div_f64(speed.unwrap_or(1.0));
+    eprintln!(
+        "{} requests on {} connections, captured over {}",
+        grouped(recording.entries().len() as f64),
+        recording.connections,
+        nanos(recording.length_ns())
+    );
+    let class: Class = Class::replay(Arc::new(recording), speed, args.pipeline.max(1));
+    let mut measure = args.measure.clone();
+    // The window holds the last request, which is intended at its very end. As fast as possible, the requests end it.
+    let whole = if speed.is_some() { length + Duration::from_millis(1) } else { Duration::from_secs(86_400) };
+    measure.duration = Some(measure.duration.map_or(whole, |duration| duration.min(whole)));
+    measure.warmup = Some(measure.warmup.unwrap_or_default());
+    let plan = measure.plan(args.target.target()?, vec![Arc::new(class)], 0, stop_on_interrupt());
+    finish_run(run(&plan)?, &args.files, &args.output)
+}
+
+fn report_command(args: &ReportArgs) -> Result<ExitCode, BenchError> {
+    let mut parts = Vec::new();
+    for given in &args.files {
+        let (title, path) = given.split_once('=').unwrap_or(("", given));
+        parts.push((title.to_string(), Document::read(path.as_ref())?));
     }
-    if let Some(path) = &args.hgrm {
-        export::hgrm(path, measured)?;
-    }
-    Ok(())
+    export::write(&args.html, &html::page(&args.title, &args.text, &parts))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Raised by the first Ctrl-C; a second one ends the program.
@@ -444,19 +405,11 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    fn run_args(words: &[&str]) -> RunArgs {
-        match Cli::parse_from(words).command {
-            Command::Run(args) => *args,
-            other => panic!("not a run: {other:?}"),
-        }
-    }
-
     #[test]
-    fn a_run_without_commands_says_what_to_give() {
-        let args = run_args(&["basalt-bench", "run"]);
-        assert!(args.workload.classes().unwrap_err().to_string().contains("--class"));
-        let words = ["basalt-bench", "run", "--class", "a:rate=1:PING", "--class", "a::PING"];
-        let args = run_args(&words);
-        assert!(args.workload.classes().unwrap_err().to_string().contains("two classes"));
+    fn speeds_are_read_and_typos_named() {
+        assert_eq!(parse_speed("max"), Ok(Speed::Max));
+        assert_eq!(parse_speed("0.5"), Ok(Speed::Times(0.5)));
+        assert_eq!(parse_speed("10x"), Ok(Speed::Times(10.0)));
+        assert!(parse_speed("0").is_err() && parse_speed("fast").is_err());
     }
 }

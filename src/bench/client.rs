@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::error::BenchError;
+use super::tls::{Session, Tls};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,17 @@ impl fmt::Display for Address {
 }
 
 impl Address {
+    /// The host's name, for its certificate.
+    pub fn host(&self) -> &str {
+        match self {
+            Address::Unix(_) => "localhost",
+            Address::Tcp(text) => {
+                let host = text.rsplit_once(':').map_or(text.as_str(), |(host, _)| host);
+                host.trim_start_matches('[').trim_end_matches(']')
+            }
+        }
+    }
+
     /// Whether the server runs on this machine, so that its process can be looked at.
     pub fn is_local(&self) -> bool {
         match self {
@@ -76,12 +88,16 @@ pub struct Target {
     pub database: u32,
     /// Whether to switch to RESP3 with HELLO.
     pub resp3: bool,
+    /// TLS, if the server speaks it.
+    pub tls: Option<Tls>,
+    /// Whether the server is a cluster whose slots say where a key goes.
+    pub cluster: bool,
 }
 
 impl Target {
     /// The server at `address`, with no password and database 0.
     pub fn new(address: Address) -> Self {
-        Target { address, user: None, password: None, database: 0, resp3: false }
+        Target { address, user: None, password: None, database: 0, resp3: false, tls: None, cluster: false }
     }
 }
 
@@ -191,6 +207,7 @@ impl Value {
 #[derive(Debug)]
 pub struct Client {
     socket: Socket,
+    tls: Option<Box<Session>>,
     address: Address,
     buffer: Vec<u8>,
     at: usize,
@@ -202,7 +219,15 @@ impl Client {
         let unreachable = |source| BenchError::Unreachable { address: target.address.to_string(), source };
         let socket = Socket::connect(&target.address).map_err(unreachable)?;
         socket.set_patience(Some(PATIENCE)).map_err(unreachable)?;
-        let mut client = Client { socket, address: target.address.clone(), buffer: Vec::new(), at: 0 };
+        let mut client = Client { socket, tls: None, address: target.address.clone(), buffer: Vec::new(), at: 0 };
+        if let Some(tls) = &target.tls {
+            let shaken = Session::new(tls, target.address.host()).and_then(|mut session| {
+                session.shake_hands(&mut client.socket)?;
+                Ok(session)
+            });
+            let address = target.address.to_string();
+            client.tls = Some(Box::new(shaken.map_err(|source| BenchError::Handshake { address, source })?));
+        }
         if let Some(password) = &target.password {
             match &target.user {
                 Some(user) => client.expect_ok("AUTH", &["AUTH", user, password])?,
@@ -226,10 +251,10 @@ impl Client {
     }
 
     /// The bare socket for the generator, with no time limit on it. Nothing may be unread.
-    pub fn into_socket(self) -> Result<Socket, BenchError> {
+    pub fn into_socket(self) -> Result<(Socket, Option<Box<Session>>), BenchError> {
         let name = "setting up a connection";
         self.socket.set_patience(None).map_err(|source| BenchError::io(name, source))?;
-        Ok(self.socket)
+        Ok((self.socket, self.tls))
     }
 
     /// Sends one command and takes its reply. An error reply is a [`Value::Error`].
@@ -247,7 +272,12 @@ impl Client {
 
     /// Sends encoded requests.
     pub fn send(&mut self, requests: &[u8]) -> io::Result<()> {
-        self.socket.write_all(requests)
+        let Some(tls) = &mut self.tls else { return self.socket.write_all(requests) };
+        tls.encrypt(requests)?;
+        let len = tls.records().len();
+        self.socket.write_all(tls.records())?;
+        tls.sent(len);
+        Ok(())
     }
 
     /// Takes the next reply.
@@ -269,6 +299,10 @@ impl Client {
             self.buffer.truncate(len + *got.as_ref().unwrap_or(&0));
             if got? == 0 {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));
+            }
+            if let Some(tls) = &mut self.tls {
+                let records = self.buffer.split_off(len);
+                self.buffer.extend_from_slice(tls.decrypt(&records)?);
             }
         }
     }

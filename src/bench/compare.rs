@@ -7,17 +7,18 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde::Serialize;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use super::client::{Address, Target};
 use super::error::BenchError;
-use super::load;
-use super::report::{RunReport, aligned};
+use super::load::Load;
+use super::record::histogram;
+use super::report::{RunReport, Times, aligned};
 use super::rng::Rng;
-use super::run::{Plan, run};
+use super::run::{Measured, Plan, run};
 use super::server::{Server, ServerCommand, free_port, remove_dir};
 use super::stats::{median, median_interval};
-use super::template::Sizes;
 use super::units::{grouped, nanos};
 
 /// A server to compare: one that runs, or a command that starts it.
@@ -56,19 +57,19 @@ pub struct Comparison {
     pub rounds: usize,
     /// The run of each server and round; its target is replaced.
     pub plan: Plan,
-    /// Keys to load before each run, the command that does it, and the size of its `{value}`.
-    pub load: Option<(u64, String, Sizes)>,
+    /// What to load before each run.
+    pub load: Option<Load>,
     /// How long a server may take to start.
     pub patience: Duration,
 }
 
 /// One figure of one server over all rounds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figure {
     /// The class it is of; empty for the server's own.
     pub class: String,
     /// What it is.
-    pub metric: &'static str,
+    pub metric: String,
     /// Whether more is better.
     pub more_is_better: bool,
     /// The server.
@@ -77,14 +78,16 @@ pub struct Figure {
     pub values: Vec<f64>,
     /// Their median.
     pub median: f64,
+    /// 95% confidence interval of that median.
+    pub spread: Option<(f64, f64)>,
     /// Median of the ratios to the first server's value in the same round; none for the first server.
     pub ratio: Option<f64>,
-    /// 95% confidence interval of that median.
+    /// 95% confidence interval of the ratio's median.
     pub interval: Option<(f64, f64)>,
 }
 
 /// The outcome.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ComparisonReport {
     /// Rounds finished.
     pub rounds: usize,
@@ -92,17 +95,54 @@ pub struct ComparisonReport {
     pub figures: Vec<Figure>,
     /// Runs that were invalid: server, round, reason.
     pub invalid: Vec<(String, usize, String)>,
+    /// Why it ended before its last round.
+    pub ended_early: Option<String>,
+    /// Response times of each class on each server, all rounds together.
+    pub merged: Vec<Merged>,
     /// Every run, by round and server.
     pub runs: Vec<Vec<RunReport>>,
 }
 
-/// Runs all rounds.
+/// A class on one server, all rounds together.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Merged {
+    /// The server.
+    pub server: String,
+    /// The class.
+    pub class: String,
+    /// Its response times.
+    pub response: Times,
+}
+
+/// Adds up the rounds' histograms.
+struct Merging {
+    server: String,
+    class: String,
+    response: Histogram<u64>,
+    max: u64,
+}
+
+/// Runs all rounds. A failure after the first round ends the comparison there, and what was measured is kept.
 pub fn compare(comparison: &Comparison) -> Result<ComparisonReport, BenchError> {
     let mut rng = Rng::new(comparison.plan.seed, &[4]);
     let count = comparison.candidates.len();
     let mut runs: Vec<Vec<RunReport>> = Vec::new();
     let mut invalid = Vec::new();
-    for round in 0..comparison.rounds {
+    let mut merging: Vec<Merging> = comparison
+        .candidates
+        .iter()
+        .flat_map(|candidate| {
+            comparison.plan.classes.iter().map(|class| Merging {
+                server: candidate.name.clone(),
+                class: class.name.clone(),
+                response: histogram(),
+                max: 0,
+            })
+        })
+        .collect();
+    let classes = comparison.plan.classes.len();
+    let mut ended_early = None;
+    'rounds: for round in 0..comparison.rounds {
         let mut order: Vec<usize> = (0..count).collect();
         for i in (1..count).rev() {
             order.swap(i, rng.below(i as u64 + 1) as usize);
@@ -114,7 +154,18 @@ pub fn compare(comparison: &Comparison) -> Result<ComparisonReport, BenchError> 
             }
             let candidate = &comparison.candidates[index];
             eprintln!("round {}/{}: {}", round + 1, comparison.rounds, candidate.name);
-            let report = run_one(comparison, candidate, round)?;
+            let Measured { report, records, .. } = match run_one(comparison, candidate, round) {
+                Ok(measured) => measured,
+                Err(e) if runs.is_empty() => return Err(e),
+                Err(e) => {
+                    ended_early = Some(format!("{} in round {}: {e}", candidate.name, round + 1));
+                    break 'rounds;
+                }
+            };
+            for (sum, record) in merging[index * classes..].iter_mut().zip(&records) {
+                sum.response.add(&record.response).expect("histograms of the same bounds always add up");
+                sum.max = sum.max.max(record.max);
+            }
             invalid.extend(report.invalid.iter().map(|reason| (candidate.name.clone(), round + 1, reason.clone())));
             reports[index] = Some(report);
         }
@@ -123,10 +174,14 @@ pub fn compare(comparison: &Comparison) -> Result<ComparisonReport, BenchError> 
         runs.push(reports);
     }
     let names: Vec<&str> = comparison.candidates.iter().map(|c| c.name.as_str()).collect();
-    Ok(ComparisonReport { rounds: runs.len(), figures: figures(&names, &runs), invalid, runs })
+    let merged = merging
+        .into_iter()
+        .map(|sum| Merged { server: sum.server, class: sum.class, response: Times::new(&sum.response, sum.max) })
+        .collect();
+    Ok(ComparisonReport { rounds: runs.len(), figures: figures(&names, &runs), invalid, ended_early, merged, runs })
 }
 
-fn run_one(comparison: &Comparison, candidate: &Candidate, round: usize) -> Result<RunReport, BenchError> {
+fn run_one(comparison: &Comparison, candidate: &Candidate, round: usize) -> Result<Measured, BenchError> {
     let mut plan = comparison.plan.clone();
     let mut started: Option<(Server, PathBuf)> = None;
     match &candidate.kind {
@@ -141,8 +196,8 @@ fn run_one(comparison: &Comparison, candidate: &Candidate, round: usize) -> Resu
         }
     }
     let outcome = (|| {
-        if let Some((keys, command, value)) = &comparison.load {
-            load::load(&plan.target, *keys, command, *value, plan.seed, &plan.stop)?;
+        if let Some(load) = &comparison.load {
+            load.run(&plan.target, plan.seed, &plan.stop)?;
         }
         run(&plan)
     })();
@@ -151,8 +206,7 @@ fn run_one(comparison: &Comparison, candidate: &Candidate, round: usize) -> Resu
         drop(server);
         remove_dir(&dir);
     }
-    let measured = outcome?;
-    Ok(measured.report)
+    outcome
 }
 
 fn figures(names: &[&str], runs: &[Vec<RunReport>]) -> Vec<Figure> {
@@ -182,10 +236,11 @@ fn figures(names: &[&str], runs: &[Vec<RunReport>]) -> Vec<Figure> {
             let ratios: Vec<f64> = values.iter().zip(&base).filter(|(_, b)| **b > 0.0).map(|(v, b)| v / b).collect();
             figures.push(Figure {
                 class: class_name.clone(),
-                metric,
+                metric: metric.to_string(),
                 more_is_better,
                 server: (*name).to_string(),
                 median: median(&values).unwrap_or(f64::NAN),
+                spread: median_interval(&values),
                 values,
                 ratio: if index > 0 { median(&ratios) } else { None },
                 interval: if index > 0 { median_interval(&ratios) } else { None },
@@ -196,20 +251,27 @@ fn figures(names: &[&str], runs: &[Vec<RunReport>]) -> Vec<Figure> {
 }
 
 impl ComparisonReport {
+    /// The servers' names, in the order given.
+    pub fn servers(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for merged in &self.merged {
+            if !names.contains(&merged.server) {
+                names.push(merged.server.clone());
+            }
+        }
+        names
+    }
+
     /// The table for people: the medians of all servers, and the ratios to the first.
     pub fn table(&self) -> String {
         let head = ["class", "figure", "server", "median", "ratio", "95% interval", "verdict"];
         let mut rows: Vec<Vec<String>> = vec![head.map(str::to_string).to_vec()];
         for figure in &self.figures {
-            let text = match figure.metric {
-                "replies/s" => grouped(figure.median),
-                "RSS at most" => super::units::bytes(figure.median as u64),
-                _ => nanos(figure.median as u64),
-            };
+            let text = figure.text(figure.median);
             let interval = figure.interval.map_or("-".into(), |(low, high)| format!("{low:.3} to {high:.3}"));
             rows.push(vec![
                 figure.class.clone(),
-                figure.metric.to_string(),
+                figure.metric.clone(),
                 figure.server.clone(),
                 text,
                 figure.ratio.map_or("1".into(), |ratio| format!("{ratio:.3}")),
@@ -218,6 +280,9 @@ impl ComparisonReport {
             ]);
         }
         let mut out = format!("{} rounds, ratios to the first server\n{}", self.rounds, aligned(&rows, true));
+        if let Some(reason) = &self.ended_early {
+            out += &format!("ended early: {reason}\n");
+        }
         for (server, round, reason) in &self.invalid {
             out += &format!("INVALID: {server} in round {round}: {reason}\n");
         }
@@ -230,7 +295,17 @@ impl ComparisonReport {
 }
 
 impl Figure {
-    fn verdict(&self) -> &'static str {
+    /// A value of this figure with its unit.
+    pub fn text(&self, value: f64) -> String {
+        match self.metric.as_str() {
+            "replies/s" => grouped(value),
+            "RSS at most" => super::units::bytes(value as u64),
+            _ => nanos(value as u64),
+        }
+    }
+
+    /// What the ratio says, in a word.
+    pub fn verdict(&self) -> &'static str {
         match (self.ratio, self.interval) {
             (None, _) => "",
             (_, None) => "too few rounds",
@@ -255,17 +330,48 @@ pub fn check(candidates: &[Candidate]) -> Result<(), BenchError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::report::tests::sample_run;
     use super::*;
+
+    /// Two servers in seven rounds, the second like the first but for its CPU time.
+    pub(in super::super) fn sample_comparison() -> ComparisonReport {
+        let names = ["basalt", "redis"];
+        let mut other = sample_run();
+        if let Some(server) = &mut other.server {
+            server.cpu_per_reply_ns = Some(7000.0);
+        }
+        let runs = vec![vec![sample_run(), other]; 7];
+        let merged = names.iter().flat_map(|server| {
+            sample_run().classes.into_iter().map(|class| Merged {
+                server: (*server).to_string(),
+                class: class.name,
+                response: class.response,
+            })
+        });
+        let invalid = vec![("redis".to_string(), 2, "late".to_string())];
+        let merged = merged.collect();
+        ComparisonReport { rounds: 7, figures: figures(&names, &runs), invalid, ended_early: None, merged, runs }
+    }
+
+    #[test]
+    fn figures_are_medians_with_ratios_to_the_first() {
+        let report = sample_comparison();
+        let find = |metric: &str| report.figures.iter().find(|f| f.metric == metric && f.server == "redis").unwrap();
+        assert_eq!((find("CPU per reply").ratio, find("CPU per reply").verdict()), (Some(1.4), "worse"));
+        assert_eq!(find("p99").verdict(), "noise");
+        assert!(report.table().contains("INVALID: redis in round 2"));
+    }
 
     fn figure(ratio: f64, interval: Option<(f64, f64)>, more_is_better: bool) -> Figure {
         Figure {
             class: String::new(),
-            metric: "x",
+            metric: "x".into(),
             more_is_better,
             server: String::new(),
             values: vec![],
             median: 1.0,
+            spread: None,
             ratio: Some(ratio),
             interval,
         }

@@ -5,13 +5,19 @@ use std::collections::VecDeque;
 
 use super::record::{Recorder, Sample};
 use super::reply::{Outcome, ProtocolError, ReplyParser};
-use super::workload::Stream;
+use super::workload::Later;
 
-/// A request under way.
-#[derive(Clone, Copy, Debug)]
+/// An operation under way.
+#[derive(Debug)]
 struct Pending {
     intended: u64,
     sent: u64,
+    /// Its commands that wait for the reply to this one.
+    later: Later,
+    /// An earlier command of the operation has left already: its send time stands.
+    begun: bool,
+    /// An earlier command found nothing.
+    missing: bool,
 }
 
 /// The most bytes that may wait for a server that does not read. Beyond it requests are counted as not sent.
@@ -20,7 +26,6 @@ pub const MAX_BACKLOG: usize = 256 << 20;
 /// The protocol side of one connection.
 #[derive(Debug)]
 pub struct Conn {
-    stream: Stream,
     parser: ReplyParser,
     out: Vec<u8>,
     /// Bytes of `out` already with the kernel.
@@ -33,13 +38,13 @@ pub struct Conn {
     /// The connection is gone; it takes no more requests.
     pub dead: bool,
     open: bool,
+    moved: Option<(u16, String)>,
 }
 
 impl Conn {
-    /// A connection that sends `stream`, in an open loop or not.
-    pub fn new(stream: Stream, open: bool) -> Self {
+    /// A connection of an open loop or not.
+    pub fn new(open: bool) -> Self {
         Conn {
-            stream,
             parser: ReplyParser::new(),
             out: Vec::with_capacity(16 << 10),
             written: 0,
@@ -48,7 +53,20 @@ impl Conn {
             blocked: false,
             dead: false,
             open,
+            moved: None,
         }
+    }
+
+    /// The slot that the server said has moved, and where to, since the last call.
+    pub fn take_moved(&mut self) -> Option<(u16, String)> {
+        self.moved.take()
+    }
+
+    /// Ready for a new socket after [`Conn::abandon`]: what was under way on the old one is forgotten, what was issued
+    /// since waits to be sent.
+    pub fn restart(&mut self) {
+        self.parser = ReplyParser::new();
+        self.blocked = false;
     }
 
     /// Requests without a reply.
@@ -61,20 +79,26 @@ impl Conn {
         !self.blocked && !self.dead && self.written < self.out.len()
     }
 
-    /// Makes the next request, intended for `intended`. `now` is its send time if the socket is full, so that a server
-    /// that does not read is not taken for a late generator.
+    /// Takes the request that `make` appends, intended for `intended`. `now` is its send time if the socket is full, so
+    /// that a server that does not read is not taken for a late generator.
     #[inline]
-    pub fn issue(&mut self, intended: u64, now: u64, recorder: &mut Recorder) {
+    pub fn issue(
+        &mut self,
+        intended: u64,
+        now: u64,
+        recorder: &mut Recorder,
+        make: impl FnOnce(&mut Vec<u8>) -> Later,
+    ) {
         if self.out.len() - self.written > MAX_BACKLOG {
             recorder.sent(intended, now, self.open);
             recorder.lost(intended, now, now, "not sent: backlog full");
             return;
         }
-        self.stream.next(&mut self.out);
+        let later = make(&mut self.out);
         if self.blocked {
             recorder.sent(intended, now, self.open);
         }
-        self.pending.push_back(Pending { intended, sent: now });
+        self.pending.push_back(Pending { intended, sent: now, later, begun: false, missing: false });
         self.unsent += 1;
     }
 
@@ -82,7 +106,7 @@ impl Conn {
     #[inline]
     pub fn take_send(&mut self, now: u64, was_blocked: bool, recorder: &mut Recorder) -> &[u8] {
         let first = self.pending.len() - self.unsent;
-        for pending in self.pending.range_mut(first..) {
+        for pending in self.pending.range_mut(first..).filter(|pending| !pending.begun) {
             pending.sent = now;
             if !was_blocked {
                 recorder.sent(pending.intended, now, self.open);
@@ -105,33 +129,55 @@ impl Conn {
         }
     }
 
-    /// Takes received bytes; gives the number of replies that ended in them.
+    /// Takes received bytes; gives the number of operations that ended in them. Those that go on have more to send.
     #[inline]
     pub fn received(&mut self, bytes: &[u8], now: u64, recorder: &mut Recorder) -> Result<usize, ProtocolError> {
         let mut replies = 0;
-        let pending = &mut self.pending;
-        self.parser.feed(bytes, |outcome| {
+        let Conn { pending, parser, out, unsent, moved, .. } = self;
+        parser.feed(bytes, |outcome| {
             // A reply that nobody asked for: the server is broken, and it shows as an error of its own kind.
-            let Some(request) = pending.pop_front() else {
+            let Some(mut request) = pending.pop_front() else {
                 recorder.stray(now);
                 return;
             };
-            replies += 1;
             let sample = Sample { intended: request.intended, sent: request.sent, done: now };
-            match outcome {
-                Outcome::Value => recorder.reply(sample, None, false),
-                Outcome::Missing => recorder.reply(sample, None, true),
-                Outcome::Error(text) => recorder.reply(sample, Some(text), false),
+            if let Outcome::Error(text) = outcome {
+                if text.starts_with(b"MOVED ") {
+                    *moved = moved.take().or_else(|| parse_moved(text));
+                }
+                replies += 1;
+                return recorder.reply(sample, Some(text), false);
+            }
+            request.missing |= outcome == Outcome::Missing;
+            match request.later.as_mut().and_then(|later| later.pop_front()) {
+                Some(next) => {
+                    out.extend_from_slice(&next);
+                    *unsent += 1;
+                    pending.push_back(Pending { begun: true, ..request });
+                }
+                None => {
+                    replies += 1;
+                    recorder.reply(sample, None, request.missing);
+                }
             }
         })?;
         Ok(replies)
+    }
+
+    /// The connection broke: gives up on every request under way, and on what waited to be sent. Gives their number.
+    pub fn cut_off(&mut self, now: u64, recorder: &mut Recorder) -> usize {
+        let count = self.pending.len();
+        self.abandon(now, "disconnected", recorder);
+        self.out.clear();
+        self.written = 0;
+        count
     }
 
     /// Gives up on every request under way.
     pub fn abandon(&mut self, now: u64, kind: &str, recorder: &mut Recorder) {
         let first = self.pending.len() - self.unsent;
         for (i, pending) in self.pending.drain(..).enumerate() {
-            if i >= first && !self.blocked {
+            if i >= first && !self.blocked && !pending.begun {
                 recorder.sent(pending.intended, now, self.open);
             }
             recorder.lost(pending.intended, pending.sent, now, kind);
@@ -140,41 +186,92 @@ impl Conn {
     }
 }
 
+/// `MOVED 3999 127.0.0.1:6381`.
+fn parse_moved(text: &[u8]) -> Option<(u16, String)> {
+    let mut words = std::str::from_utf8(text).ok()?.split(' ').skip(1);
+    Some((words.next()?.parse().ok()?, words.next()?.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::super::record::Window;
     use super::super::rng::Rng;
-    use super::super::schedule::{Arrivals, Schedule};
+    use super::super::schedule::{Arrivals, Rate, Schedule};
     use super::super::template::Pool;
     use super::super::workload::tests::defaults;
     use super::*;
 
     const MS: u64 = 1_000_000;
 
+    fn ping(out: &mut Vec<u8>) -> Later {
+        out.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
+        None
+    }
+
+    #[test]
+    fn an_operation_of_several_commands_is_timed_from_its_first_to_its_last() {
+        let class = Arc::new(defaults().class("c", "GET key:{key} ; SET key:{same} x").unwrap());
+        let mut stream = class.stream(1, 0, 0, &Arc::new(Pool::new(1)));
+        let mut recorder = Recorder::new(Window { from: 0, to: 1000 * MS }, 100 * MS);
+        let mut conn = Conn::new(true);
+        conn.issue(MS, MS, &mut recorder, |out| stream.next(out));
+        let bytes = conn.take_send(2 * MS, false, &mut recorder).len();
+        conn.sent(bytes);
+        assert_eq!(conn.received(b"$-1\r\n", 5 * MS, &mut recorder), Ok(0));
+        assert!(conn.take_send(6 * MS, false, &mut recorder).starts_with(b"*3\r\n$3\r\nSET"));
+        let bytes = conn.take_send(6 * MS, false, &mut recorder).len();
+        conn.sent(bytes);
+        assert_eq!(conn.received(b"+OK\r\n", 9 * MS, &mut recorder), Ok(1));
+        assert_eq!((recorder.requests, recorder.replies, recorder.misses), (1, 1, 1));
+        assert_eq!((recorder.max, recorder.service.max() / MS, recorder.lateness.max() / MS), (8 * MS, 7, 1));
+        // An error ends the operation: its later commands would be made of nothing.
+        conn.issue(10 * MS, 10 * MS, &mut recorder, |out| stream.next(out));
+        assert_eq!(conn.received(b"-OOM no\r\n", 11 * MS, &mut recorder), Ok(1));
+        assert_eq!((recorder.errors["OOM"], conn.in_flight()), (1, 0));
+    }
+
+    #[test]
+    fn a_broken_connection_forgets_what_was_under_way_and_queues_what_comes() {
+        let mut recorder = Recorder::new(Window { from: 0, to: 1000 * MS }, 100 * MS);
+        let mut conn = Conn::new(true);
+        conn.issue(MS, MS, &mut recorder, ping);
+        let bytes = conn.take_send(MS, false, &mut recorder).len();
+        conn.sent(bytes);
+        assert_eq!(conn.received(b"+PO", 2 * MS, &mut recorder), Ok(0));
+        assert_eq!(conn.cut_off(3 * MS, &mut recorder), 1);
+        conn.blocked = true;
+        conn.issue(4 * MS, 4 * MS, &mut recorder, ping);
+        conn.restart();
+        assert_eq!(conn.take_send(90 * MS, true, &mut recorder).len(), 14);
+        assert_eq!(conn.received(b"+PONG\r\n", 91 * MS, &mut recorder), Ok(1));
+        assert_eq!((recorder.requests, recorder.max, recorder.lateness.max()), (2, 87 * MS, 0));
+        assert_eq!(recorder.errors["disconnected"], 1);
+    }
+
     /// Runs an open loop against a server that answers after `service_ns` except while it stands still: the virtual
     /// clock jumps from event to event. `stall(t)` gives the end of the stall that `t` lies in.
     fn open_loop(rate: f64, seconds: u64, service_ns: u64, stall: impl Fn(u64) -> Option<u64>) -> Recorder {
         let class = Arc::new(defaults().class("c", "PING").unwrap());
         let pool = Arc::new(Pool::new(1));
-        let mut conns: Vec<Conn> = (0..10).map(|i| Conn::new(class.stream(1, 0, i, &pool), true)).collect();
+        let mut conns: Vec<_> = (0..10).map(|i| (Conn::new(true), class.stream(1, 0, i, &pool))).collect();
         let window = Window { from: 0, to: seconds * 1000 * MS };
         let mut recorder = Recorder::new(window, 100 * MS);
-        let mut schedule = Schedule::new(Arrivals::Constant, rate, 0, 1, Rng::new(1, &[]));
+        let mut schedule = Schedule::new(Arrivals::Constant, &Rate::Constant(rate), window, 0, 1, Rng::new(1, &[]));
         let mut replies: VecDeque<(u64, usize)> = VecDeque::new();
         let mut next = 0;
         loop {
             let due = schedule.next_ns();
             while let Some(&(at, conn)) = replies.front().filter(|(at, _)| *at <= due) {
                 replies.pop_front();
-                assert_eq!(conns[conn].received(b"+PONG\r\n", at, &mut recorder), Ok(1));
+                assert_eq!(conns[conn].0.received(b"+PONG\r\n", at, &mut recorder), Ok(1));
             }
             if due >= window.to {
                 break;
             }
-            let conn = &mut conns[next];
-            conn.issue(due, due, &mut recorder);
+            let (conn, stream) = &mut conns[next];
+            conn.issue(due, due, &mut recorder, |out| stream.next(out));
             let bytes = conn.take_send(due, false, &mut recorder).len();
             conn.sent(bytes);
             let begin = stall(due).unwrap_or(due);
@@ -183,7 +280,7 @@ mod tests {
             schedule.advance();
         }
         for (at, conn) in replies {
-            assert_eq!(conns[conn].received(b"+PONG\r\n", at, &mut recorder), Ok(1));
+            assert_eq!(conns[conn].0.received(b"+PONG\r\n", at, &mut recorder), Ok(1));
         }
         recorder
     }
@@ -225,14 +322,13 @@ mod tests {
 
     #[test]
     fn a_full_socket_is_the_servers_fault_not_the_generators() {
-        let class = Arc::new(defaults().class("c", "PING").unwrap());
-        let mut conn = Conn::new(class.stream(1, 0, 0, &Arc::new(Pool::new(1))), true);
+        let mut conn = Conn::new(true);
         let mut recorder = Recorder::new(Window { from: 0, to: 1000 * MS }, 100 * MS);
-        conn.issue(MS, MS, &mut recorder);
+        conn.issue(MS, MS, &mut recorder, ping);
         assert_eq!(conn.take_send(MS, false, &mut recorder).len(), 14);
         conn.sent(5);
         conn.blocked = true;
-        conn.issue(2 * MS, 2 * MS, &mut recorder);
+        conn.issue(2 * MS, 2 * MS, &mut recorder, ping);
         conn.blocked = false;
         assert_eq!(conn.take_send(300 * MS, true, &mut recorder).len(), 9 + 14);
         conn.sent(23);
@@ -243,13 +339,12 @@ mod tests {
 
     #[test]
     fn requests_cut_off_by_a_dying_server_are_counted() {
-        let class = Arc::new(defaults().class("c", "PING").unwrap());
-        let mut conn = Conn::new(class.stream(1, 0, 0, &Arc::new(Pool::new(1))), true);
+        let mut conn = Conn::new(true);
         let mut recorder = Recorder::new(Window { from: 0, to: 1000 * MS }, 100 * MS);
-        (0..3).for_each(|i| conn.issue(i * MS, i * MS, &mut recorder));
+        (0..3).for_each(|i| conn.issue(i * MS, i * MS, &mut recorder, ping));
         let bytes = conn.take_send(3 * MS, false, &mut recorder).len();
         conn.sent(bytes);
-        conn.issue(4 * MS, 4 * MS, &mut recorder);
+        conn.issue(4 * MS, 4 * MS, &mut recorder, ping);
         assert_eq!(conn.received(b"+PONG\r\n", 5 * MS, &mut recorder), Ok(1));
         conn.abandon(10 * MS, "disconnected", &mut recorder);
         assert_eq!((recorder.requests, recorder.unanswered, recorder.response.len()), (4, 3, 4));

@@ -13,6 +13,14 @@ pub enum BenchError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// A connection was made, and TLS did not come about on it.
+    #[error("TLS with the server at {address} failed: {source}")]
+    Handshake {
+        /// The server.
+        address: String,
+        /// What went wrong.
+        source: io::Error,
+    },
     /// AUTH, SELECT or HELLO was answered with an error.
     #[error("the server at {address} refused {command}: {reply}")]
     Refused {

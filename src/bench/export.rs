@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::Serialize;
 
 use super::error::BenchError;
@@ -81,7 +84,36 @@ pub fn curve(histogram: &Histogram<u64>) -> String {
     out
 }
 
-fn write(path: &Path, text: &str) -> Result<(), BenchError> {
+/// Writes an HdrHistogram interval log (version 1.3, <https://github.com/HdrHistogram/HdrHistogram>): the response times
+/// of each step of the time line in ns, tagged with the class. Maxima in its third column are in ms.
+pub fn interval_log(path: &Path, measured: &Measured) -> Result<(), BenchError> {
+    let failed =
+        |what: String| BenchError::io(format!("cannot encode {}", path.display()), std::io::Error::other(what));
+    let started = UNIX_EPOCH + Duration::from_millis(measured.report.started_unix_ms);
+    let (mut out, mut serializer) = (Vec::new(), V2DeflateSerializer::new());
+    let mut log = IntervalLogWriterBuilder::new()
+        .add_comment(&format!("basalt-bench {}, values in ns", measured.report.version))
+        .with_base_time(started)
+        .with_start_time(started)
+        .with_max_value_divisor(1e6)
+        .begin_log_with(&mut out, &mut serializer)
+        .map_err(|e| failed(e.to_string()))?;
+    for (class, record) in measured.report.classes.iter().zip(&measured.records) {
+        // A tag ends at a comma or a blank.
+        let name = class.name.replace([',', ' ', '\r', '\n'], "_");
+        let tag = Tag::new(&name).ok_or_else(|| failed(format!("{name} is no tag")))?;
+        for (step, interval) in class.timeline.iter().zip(&record.timeline) {
+            let length = Duration::from_nanos(record.interval_ns());
+            log.write_histogram(&interval.response, Duration::from_secs_f64(step.at_s), length, Some(tag))
+                .map_err(|e| failed(e.to_string()))?;
+        }
+    }
+    drop(log);
+    fs::write(path, &out).map_err(|e| BenchError::io(format!("cannot write {}", path.display()), e))
+}
+
+/// Writes a text.
+pub fn write(path: &Path, text: &str) -> Result<(), BenchError> {
     fs::write(path, text).map_err(|e| BenchError::io(format!("cannot write {}", path.display()), e))
 }
 
@@ -104,6 +136,56 @@ mod tests {
         assert_eq!((last[1], last[2]), (1.0, 1000.0));
         assert!((last[0] - 1000.0).abs() < 1.0);
         assert!(rows.windows(2).all(|w| w[0][0] <= w[1][0] && w[0][1] <= w[1][1]));
+    }
+
+    #[test]
+    fn an_interval_log_reads_back_with_its_tags_and_counts() {
+        use hdrhistogram::serialization::Deserializer;
+        use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+        use super::super::record::{Recorder, Sample, Window};
+
+        let report = super::super::report::tests::sample_run();
+        let mut recorder = Recorder::new(Window { from: 0, to: 5_000_000_000 }, 500_000_000);
+        for i in 0..5000u64 {
+            let sent = i * 1_000_000;
+            recorder.reply(Sample { intended: sent, sent, done: sent + 250_000 }, None, false);
+        }
+        let records = vec![recorder.clone(), recorder];
+        let file = tempfile::NamedTempFile::new().unwrap();
+        interval_log(file.path(), &Measured { report, records, lost: None }).unwrap();
+        let bytes = fs::read(file.path()).unwrap();
+        let (mut counts, mut decoder) = (std::collections::BTreeMap::<String, u64>::new(), Deserializer::new());
+        for entry in IntervalLogIterator::new(&bytes) {
+            if let LogEntry::Interval(interval) = entry.unwrap() {
+                let text = interval.tag();
+                let raw = base64_decode(interval.encoded_histogram());
+                let histogram: Histogram<u64> = decoder.deserialize(&mut raw.as_slice()).unwrap();
+                assert!(histogram.max() < 300_000);
+                *counts.entry(text.unwrap().as_str().to_string()).or_default() += histogram.len();
+            }
+        }
+        assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("readers".into(), 5000), ("writers".into(), 5000)]);
+    }
+
+    fn base64_decode(text: &str) -> Vec<u8> {
+        let digit = |c: u8| match c {
+            b'A'..=b'Z' => c - b'A',
+            b'a'..=b'z' => c - b'a' + 26,
+            b'0'..=b'9' => c - b'0' + 52,
+            b'+' => 62,
+            _ => 63,
+        };
+        let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0);
+        for c in text.bytes().filter(|&c| c != b'=') {
+            bits = bits << 6 | u32::from(digit(c));
+            held += 6;
+            if held >= 8 {
+                held -= 8;
+                out.push((bits >> held) as u8);
+            }
+        }
+        out
     }
 
     #[test]

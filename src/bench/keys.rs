@@ -76,8 +76,8 @@ impl std::str::FromStr for Law {
 
 /// Zipf over `1..=n` by rejection-inversion (Hörmann and Derflinger, 1996): exact for any theta, no tables, constant
 /// time, and `n` may change between draws.
-#[derive(Clone, Copy, Debug)]
-struct Zipf {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Zipf {
     n: f64,
     theta: f64,
     h_x1: f64,
@@ -86,7 +86,8 @@ struct Zipf {
 }
 
 impl Zipf {
-    fn new(n: u64, theta: f64) -> Self {
+    /// Weights `k^-theta` over `1..=n`; `n` at least 1, `theta` above 0.
+    pub fn new(n: u64, theta: f64) -> Self {
         let mut zipf = Zipf { n: n as f64, theta, h_x1: 0.0, h_n: 0.0, s: 0.0 };
         zipf.h_x1 = zipf.integral(1.5) - 1.0;
         zipf.h_n = zipf.integral(zipf.n + 0.5);
@@ -111,7 +112,9 @@ impl Zipf {
         (scaled * x).exp()
     }
 
-    fn rank(&self, rng: &mut Rng) -> u64 {
+    /// A rank in `1..=n`.
+    #[inline]
+    pub fn rank(&self, rng: &mut Rng) -> u64 {
         loop {
             let u = self.h_n + rng.unit() * (self.h_x1 - self.h_n);
             let x = self.inverse(u);
@@ -184,6 +187,11 @@ impl Keys {
             },
             _ => rng.below(self.count),
         }
+    }
+
+    /// Keys that exist at the start.
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
     /// A key number that no connection has used yet, from this connection's stripe above `count`.

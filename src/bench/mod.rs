@@ -13,17 +13,23 @@
 //! minus intention, is always measured, and too much of it makes the run invalid.
 
 pub mod annotate;
+pub mod args;
 pub mod cli;
 pub mod client;
+pub mod cluster;
 pub mod compare;
 pub mod conn;
+pub mod document;
 pub mod error;
 pub mod export;
 pub mod generator;
+pub mod html;
 pub mod keys;
+pub mod link;
 pub mod load;
 pub mod process;
 pub mod record;
+pub mod recording;
 pub mod reply;
 pub mod report;
 pub mod ring;
@@ -33,9 +39,11 @@ pub mod schedule;
 #[cfg(test)]
 mod selftest;
 pub mod server;
+pub mod sizes;
 pub mod stats;
 pub mod sweep;
 pub mod template;
+pub mod tls;
 pub mod units;
 pub mod verify;
 pub mod workload;

@@ -19,6 +19,22 @@ pub fn rss_bytes(pid: i32) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
+/// Memory of process `pid` that no other process shares, bytes. The kernel walks its page tables for it.
+pub fn private_bytes(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let kib = |name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    };
+    Some((kib("Private_Dirty:")? + kib("Private_Clean:")?) << 10)
+}
+
+/// Processes that the main thread of `pid` has forked and that still run.
+pub fn children(pid: i32) -> Vec<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
 /// Binds the calling thread to one CPU. False if the CPU does not exist or is not allowed.
 pub fn pin(cpu: usize) -> bool {
     if cpu >= libc::CPU_SETSIZE as usize {

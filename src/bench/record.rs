@@ -141,6 +141,11 @@ impl Recorder {
         }
     }
 
+    /// Length of a step of the time line, ns.
+    pub fn interval_ns(&self) -> u64 {
+        self.interval_ns
+    }
+
     /// A request with this intended time left (or was taken over by a connection that cannot send) at `sent`.
     #[inline]
     pub fn sent(&mut self, intended: u64, sent: u64, open: bool) {

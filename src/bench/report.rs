@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::annotate::ServerReport;
 use super::record::{Longest, Recorder};
@@ -15,7 +15,7 @@ pub const QUANTILES: [(&str, f64); 7] =
     [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
 
 /// Quantiles of one kind of time, ns.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Times {
     /// How many were measured.
     pub count: u64,
@@ -23,26 +23,54 @@ pub struct Times {
     pub mean_ns: f64,
     /// By the names of [`QUANTILES`].
     #[serde(flatten)]
-    pub quantiles: BTreeMap<&'static str, u64>,
+    pub quantiles: BTreeMap<String, u64>,
     /// The largest.
     pub max: u64,
+    /// The whole curve: quantile and time, closer together towards the end.
+    pub curve: Vec<(f64, u64)>,
+}
+
+/// A curve for a percentile axis that is logarithmic in 1/(1-p): ten points for each factor of two, up to the last that
+/// the number of measurements bears.
+pub fn curve(histogram: &Histogram<u64>, max: u64) -> Vec<(f64, u64)> {
+    let count = histogram.len();
+    if count == 0 {
+        return Vec::new();
+    }
+    let steps = ((count as f64).log2() * 10.0).floor() as i32;
+    let mut points: Vec<(f64, u64)> = Vec::new();
+    for step in 0..=steps.max(0) {
+        let quantile = 1.0 - 2f64.powf(-f64::from(step) / 10.0);
+        let value = histogram.value_at_quantile(quantile).min(max);
+        // A level stretch needs its ends only.
+        if let [.., (_, before), (_, last)] = points[..]
+            && before == value
+            && last == value
+        {
+            points.pop();
+        }
+        points.push((quantile, value));
+    }
+    points.push((1.0 - 1.0 / count as f64, max));
+    points
 }
 
 impl Times {
-    fn new(histogram: &Histogram<u64>, max: u64) -> Self {
+    /// Those of `histogram`, whose largest is exactly `max`.
+    pub fn new(histogram: &Histogram<u64>, max: u64) -> Self {
         let value = |q| histogram.value_at_quantile(q).min(max);
-        let quantiles = QUANTILES.iter().map(|&(name, q)| (name, value(q))).collect();
-        Times { count: histogram.len(), mean_ns: histogram.mean(), quantiles, max }
+        let quantiles = QUANTILES.iter().map(|&(name, q)| (name.to_string(), value(q))).collect();
+        Times { count: histogram.len(), mean_ns: histogram.mean(), quantiles, max, curve: curve(histogram, max) }
     }
 
     fn row(&self) -> Vec<String> {
-        let values = QUANTILES.iter().map(|(name, _)| nanos(self.quantiles[name]));
+        let values = QUANTILES.iter().map(|(name, _)| nanos(self.quantiles[*name]));
         values.chain([nanos(self.max), nanos(self.mean_ns as u64)]).collect()
     }
 }
 
 /// A span worth knowing of.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Span {
     /// Its length, ns.
     pub ns: u64,
@@ -55,7 +83,7 @@ fn spans(longest: &Longest) -> Vec<Span> {
 }
 
 /// One step of the time line.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     /// Begin, s since the run's start.
     pub at_s: f64,
@@ -74,7 +102,7 @@ pub struct Step {
 }
 
 /// One class.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClassReport {
     /// Its name.
     pub name: String,
@@ -113,7 +141,7 @@ pub struct ClassReport {
 impl ClassReport {
     /// The figures of `class`, measured over `window_s` seconds.
     pub fn new(class: &Class, recorder: &Recorder, window_s: f64, interval_ns: u64) -> Self {
-        let open = matches!(class.pace, Pace::Open { .. });
+        let open = !matches!(class.pace, Pace::Closed { .. });
         let step_s = interval_ns as f64 / 1e9;
         let steps = recorder.timeline.iter().enumerate().map(|(i, step)| {
             let value = |q| step.response.value_at_quantile(q).min(step.max);
@@ -129,9 +157,9 @@ impl ClassReport {
         });
         ClassReport {
             name: class.name.clone(),
-            commands: class.mix.iter().map(|(_, template)| template.source().to_string()).collect(),
+            commands: class.commands(),
             connections: class.connections,
-            pace: class.pace,
+            pace: class.pace.clone(),
             requests_per_s: recorder.requests as f64 / window_s,
             replies_per_s: recorder.replies as f64 / window_s,
             requests: recorder.requests,
@@ -154,10 +182,10 @@ impl ClassReport {
 }
 
 /// A whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunReport {
     /// The harness's version.
-    pub version: &'static str,
+    pub version: String,
     /// The address measured.
     pub address: String,
     /// The arguments that repeat the run.
@@ -185,6 +213,17 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// Name and version of the server, or its address.
+    pub fn server_name(&self) -> String {
+        let version = self.server.as_ref().map(|server| server.version.clone()).filter(|version| !version.is_empty());
+        version.unwrap_or_else(|| self.address.clone())
+    }
+
+    /// The commands of all classes, on one line.
+    pub fn classes_in_short(&self) -> String {
+        self.classes.iter().map(|class| class.commands.join(" | ")).collect::<Vec<_>>().join("; ")
+    }
+
     /// The table for people.
     pub fn table(&self) -> String {
         let mut out = String::new();
@@ -259,13 +298,10 @@ impl RunReport {
 }
 
 fn class_table(class: &ClassReport) -> String {
-    let pace = match class.pace {
-        Pace::Open { rate, arrivals } => format!("open loop, {}/s {arrivals:?}", grouped(rate)).to_lowercase(),
-        Pace::Closed { depth } => format!("closed loop, depth {depth}"),
-    };
     let mut out = format!(
-        "\n{}: {pace}, {} connection{}: {}\n",
+        "\n{}: {}, {} connection{}: {}\n",
         class.name,
+        class.pace,
         class.connections,
         if class.connections == 1 { "" } else { "s" },
         class.commands.join(" | ")
@@ -331,4 +367,82 @@ pub fn aligned(rows: &[Vec<String>], last_left: bool) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::super::annotate::{Annotation, Look};
+    use super::super::record::{Sample, Window};
+    use super::super::workload::tests::defaults;
+    use super::*;
+
+    /// A run of two classes through a snapshot.
+    pub(in super::super) fn sample_run() -> RunReport {
+        let window = Window { from: 1_000_000_000, to: 5_000_000_000 };
+        let classes = ["readers:rate=1000,poisson:GET key:{key}", "writers:conns=1:SET key:{key} {value}"];
+        let classes = classes.map(|text| {
+            let class = Arc::new(defaults().parse_class(text).unwrap());
+            let mut recorder = Recorder::new(window, 500_000_000);
+            for i in 0..5000u64 {
+                let (intended, slow) = (i * 1_000_000, if (2000..2100).contains(&i) { 40 } else { 1 });
+                recorder.sent(intended, intended + 5000, true);
+                let done = intended + 100_000 * slow + i % 977 * 200;
+                recorder.reply(Sample { intended, sent: intended + 5000, done }, None, false);
+                recorder.gap(done.saturating_sub(1_000_000), done);
+            }
+            ClassReport::new(&class, &recorder, 4.0, 500_000_000)
+        });
+        let note = |at_s, what: &str| Annotation { at_s, what: what.into() };
+        let look = |i: u64| Look {
+            at_s: i as f64 / 10.0,
+            cores: (i > 0).then_some(0.6),
+            rss_bytes: Some(100 << 20 | i << 18),
+            child_bytes: (i % 10 == 0 && (20..40).contains(&i)).then_some(20 << 20),
+            info: BTreeMap::new(),
+        };
+        RunReport {
+            version: "0".into(),
+            address: "127.0.0.1:6379".into(),
+            arguments: vec!["basalt-bench".into(), "GET {key}".into()],
+            seed: 1,
+            started_unix_ms: 1_700_000_000_000,
+            warmup_s: 1.0,
+            window_s: 4.0,
+            threads: 1,
+            generator_busy: vec![0.5],
+            invalid: vec![],
+            notes: vec!["a note".into()],
+            classes: classes.to_vec(),
+            server: Some(ServerReport {
+                version: "redis 8".into(),
+                cpu_per_reply_ns: Some(5000.0),
+                rss_max_bytes: Some(120 << 20),
+                annotations: vec![note(2.0, "sent BGSAVE"), note(2.1, "BGSAVE begins"), note(3.5, "BGSAVE ends")],
+                looks: (0..50).map(look).collect(),
+                ..ServerReport::default()
+            }),
+        }
+    }
+
+    #[test]
+    fn a_report_reads_back_as_it_was_written() {
+        let run = sample_run();
+        let text = serde_json::to_string(&run).unwrap();
+        let back: RunReport = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+    }
+
+    #[test]
+    fn a_curve_rises_and_ends_at_the_maximum() {
+        let mut histogram = super::super::record::histogram();
+        (1..=10_000u64).for_each(|i| histogram.record(i * 1000).unwrap());
+        let points = curve(&histogram, 10_000_000);
+        assert!(points.windows(2).all(|w| w[0].0 <= w[1].0 && w[0].1 <= w[1].1));
+        let at = |quantile: f64| points.iter().find(|p| p.0 >= quantile).unwrap().1 as f64;
+        assert!((at(0.5) / 5e6 - 1.0).abs() < 0.01 && (at(0.99) / 9.9e6 - 1.0).abs() < 0.01);
+        assert_eq!(points[points.len() - 1].1, 10_000_000);
+        assert!(curve(&super::super::record::histogram(), 0).is_empty());
+    }
 }

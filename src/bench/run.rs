@@ -9,12 +9,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::annotate::Annotator;
-use super::client::{Client, Target};
-use super::conn::Conn;
+use super::client::Target;
+use super::cluster::Routes;
 use super::error::BenchError;
-use super::generator::{self, Clock, Limits, Outcome, Part, Shared};
+use super::generator::{self, Clock, Limits, Outcome, Part, Shared, Timing};
+use super::link::Link;
 use super::process;
 use super::record::{Recorder, Window};
+use super::recording::Entry;
 use super::report::{ClassReport, RunReport};
 use super::rng::Rng;
 use super::schedule::Schedule;
@@ -53,6 +55,8 @@ pub struct Plan {
     pub at: Vec<(Duration, String)>,
     /// Whether to show progress on the terminal.
     pub progress: bool,
+    /// After which pause a broken connection is made anew; none leaves it broken.
+    pub reconnect: Option<Duration>,
     /// Raised from outside to end early.
     pub stop: Arc<AtomicBool>,
 }
@@ -79,16 +83,18 @@ pub fn run(plan: &Plan) -> Result<Measured, BenchError> {
 pub(super) fn run_from(plan: &Plan, start: impl FnOnce() -> Instant) -> Result<Measured, BenchError> {
     let threads = plan.threads.max(1);
     let pool = Arc::new(Pool::new(plan.seed));
+    let routes = if plan.target.cluster { Routes::ask(&plan.target)? } else { Routes::single(&plan.target) };
+    let window = Window { from: plan.warmup.as_nanos() as u64, to: (plan.warmup + plan.duration).as_nanos() as u64 };
     let shared: Vec<Arc<Shared>> = plan.classes.iter().map(|_| Arc::default()).collect();
     let mut parts: Vec<Vec<Part>> = (0..threads).map(|_| Vec::new()).collect();
     for (index, class) in plan.classes.iter().enumerate() {
-        split(plan, index, class, &pool, &shared[index], &mut parts)?;
+        Split { plan, index, class, pool: &pool, shared: &shared[index], routes: &routes, window }.over(&mut parts)?;
     }
-    let window = Window { from: plan.warmup.as_nanos() as u64, to: (plan.warmup + plan.duration).as_nanos() as u64 };
     let limits = Limits {
         window,
         interval_ns: plan.interval.as_nanos().max(1_000_000) as u64,
         drain_ns: plan.drain.as_nanos() as u64,
+        reconnect: plan.reconnect,
         stop: plan.stop.clone(),
     };
     let done = AtomicBool::new(false);
@@ -129,41 +135,71 @@ pub(super) fn run_from(plan: &Plan, start: impl FnOnce() -> Instant) -> Result<M
     Ok(measured)
 }
 
-/// Connects a class and spreads its connections, requests and arrivals over the threads.
-fn split(
-    plan: &Plan,
+/// A class that is connected and spread over the threads: its connections, requests and arrivals.
+struct Split<'a> {
+    plan: &'a Plan,
     index: usize,
-    class: &Arc<Class>,
-    pool: &Arc<Pool>,
-    shared: &Arc<Shared>,
-    parts: &mut [Vec<Part>],
-) -> Result<(), BenchError> {
-    // Threads without a connection of this class take no part in it.
-    let takers = parts.len().min(class.connections);
-    let total = class.requests.unwrap_or(u64::MAX);
-    for (t, parts) in parts.iter_mut().enumerate().take(takers) {
-        let (schedule, depth) = match class.pace {
-            Pace::Closed { depth } => (None, depth),
-            Pace::Open { rate, arrivals } => {
-                let rng = Rng::new(plan.seed, &[u64::MAX - 1, index as u64, t as u64]);
-                (Some(Schedule::new(arrivals, rate, t, takers, rng)), 0)
+    class: &'a Arc<Class>,
+    pool: &'a Arc<Pool>,
+    shared: &'a Arc<Shared>,
+    routes: &'a Routes,
+    window: Window,
+}
+
+impl Split<'_> {
+    fn over(&self, parts: &mut [Vec<Part>]) -> Result<(), BenchError> {
+        let Split { plan, index, class, .. } = *self;
+        // Threads without a connection of this class take no part in it.
+        let takers = parts.len().min(class.connections);
+        let total = class.requests.unwrap_or(u64::MAX);
+        for (t, parts) in parts.iter_mut().enumerate().take(takers) {
+            let timing = self.timing(t, takers);
+            let left = match (class.requests, &timing) {
+                (None, _) => u64::MAX,
+                (Some(_), Timing::Replay(times)) => times.len() as u64,
+                (Some(_), Timing::Closed(_)) if class.recording.is_some() => self.captured(t, takers).count() as u64,
+                (Some(_), _) => total / takers as u64 + u64::from((t as u64) < total % takers as u64),
+            };
+            let (routes, shared) = (self.routes.clone(), self.shared.clone());
+            parts.push(Part { class: index, timing, left, streams: Vec::new(), links: Vec::new(), routes, shared });
+        }
+        for connection in 0..class.connections {
+            let parts = &mut parts[connection % takers];
+            let place = parts.len() - 1;
+            let part = &mut parts[place];
+            let client = part.streams.len();
+            part.streams.push(class.stream(plan.seed, index, connection, self.pool));
+            let open = !matches!(part.timing, Timing::Closed(_));
+            for node in self.routes.nodes() {
+                part.links.push(Link::connect(node, place, client, open)?);
             }
-        };
-        let left = match class.requests {
-            None => u64::MAX,
-            Some(_) => total / takers as u64 + u64::from((t as u64) < total % takers as u64),
-        };
-        parts.push(Part { class: index, schedule, depth, left, conns: Vec::new(), shared: shared.clone() });
+        }
+        Ok(())
     }
-    for connection in 0..class.connections {
-        let socket = Client::connect(&plan.target)?.into_socket()?;
-        let stream = class.stream(plan.seed, index, connection, pool);
-        let conn = Conn::new(stream, matches!(class.pace, Pace::Open { .. }));
-        if let Some(part) = parts[connection % takers].last_mut() {
-            part.conns.push((conn, socket));
+
+    /// A capture's requests of `thread` out of `takers`.
+    fn captured(&self, thread: usize, takers: usize) -> impl Iterator<Item = &Entry> {
+        let entries = self.class.recording.iter().flat_map(|recording| recording.entries());
+        entries.filter(move |entry| entry.connection as usize % takers == thread)
+    }
+
+    /// When the share of `thread` out of `takers` leaves.
+    fn timing(&self, thread: usize, takers: usize) -> Timing {
+        match &self.class.pace {
+            Pace::Closed { depth } => Timing::Closed(*depth),
+            Pace::Open { rate, arrivals } => {
+                let rng = Rng::new(self.plan.seed, &[u64::MAX - 1, self.index as u64, thread as u64]);
+                Timing::Open(Schedule::new(*arrivals, rate, self.window, thread, takers, rng))
+            }
+            Pace::Replay { speed } => {
+                let times: Vec<(u64, usize)> = self
+                    .captured(thread, takers)
+                    .map(|e| (self.window.from + (e.at_ns as f64 / speed) as u64, e.connection as usize / takers))
+                    .collect();
+                Timing::Replay(times.into_iter())
+            }
         }
     }
-    Ok(())
 }
 
 fn merge(plan: &Plan, outcomes: &[Outcome], limits: &Limits, started_unix_ms: u64) -> Measured {
@@ -176,6 +212,7 @@ fn merge(plan: &Plan, outcomes: &[Outcome], limits: &Limits, started_unix_ms: u6
             lost.get_or_insert_with(|| (0, reason.clone())).0 += count;
         }
     }
+    let restored: usize = outcomes.iter().map(|outcome| outcome.restored).sum();
     // A run that ended early (all requests sent, Ctrl-C, a dead server) is measured up to its end.
     let ended = outcomes.iter().map(|o| o.ended).max().unwrap_or(window.to);
     let last = records.iter().map(|r| r.last_reply).max().unwrap_or(0);
@@ -192,9 +229,9 @@ fn merge(plan: &Plan, outcomes: &[Outcome], limits: &Limits, started_unix_ms: u6
         .map(|(class, record)| ClassReport::new(class, record, window_s, interval_ns))
         .collect();
     let busy: Vec<f64> = outcomes.iter().map(|o| o.busy).collect();
-    let (invalid, notes) = judge(plan, &classes, &busy, lost.as_ref(), end < window.to);
+    let (invalid, notes) = judge(plan, &classes, &busy, lost.as_ref(), restored, end < window.to);
     let report = RunReport {
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_string(),
         address: plan.target.address.to_string(),
         arguments: std::env::args().collect(),
         seed: plan.seed,
@@ -217,6 +254,7 @@ fn judge(
     classes: &[ClassReport],
     busy: &[f64],
     lost: Option<&(usize, String)>,
+    restored: usize,
     early: bool,
 ) -> (Vec<String>, Vec<String>) {
     let (mut invalid, mut notes) = (Vec::new(), Vec::new());
@@ -237,24 +275,29 @@ fn judge(
         if class.error_count() > class.unanswered {
             notes.push(format!("{} of class {name}'s replies are errors", grouped(class.error_count() as f64)));
         }
-        if let Pace::Open { rate, .. } = class.pace
-            && class.replies_per_s < 0.98 * rate
+        if let Pace::Open { rate, .. } = &class.pace
+            && class.replies_per_s < 0.98 * rate.mean()
             && !early
         {
             notes.push(format!(
                 "the server did not keep up in class {name}: {} replies/s of {} asked for; response times grow with \
                  the length of the run",
                 grouped(class.replies_per_s),
-                grouped(rate)
+                grouped(rate.mean())
             ));
         }
     }
-    let open = classes.iter().all(|c| matches!(c.pace, Pace::Open { .. }));
+    let open = classes.iter().all(|c| !matches!(c.pace, Pace::Closed { .. }));
     if !open && busy.iter().any(|&b| b > 0.9) {
         notes.push("a generator thread was busy all the time: the generator may be the limit (--threads)".into());
     }
-    if let Some((count, reason)) = lost {
-        invalid.push(format!("{count} connections were lost: {reason}"));
+    match lost {
+        // With a policy for it, a connection that breaks is part of what is measured.
+        Some((count, reason)) if plan.reconnect.is_some() => {
+            notes.push(format!("connections broke {count} times ({reason}), and were made anew {restored} times"));
+        }
+        Some((count, reason)) => invalid.push(format!("{count} connections were lost: {reason}")),
+        None => {}
     }
     (invalid, notes)
 }

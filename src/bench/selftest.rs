@@ -102,6 +102,7 @@ fn plan(port: u16, class: &str, duration_ms: u64) -> Plan {
         poll: None,
         pid: None,
         at: vec![],
+        reconnect: None,
         progress: false,
         stop: Arc::new(AtomicBool::new(false)),
     }

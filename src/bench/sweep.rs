@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::BenchError;
 use super::report::{QUANTILES, RunReport, aligned};
 use super::run::{Plan, run};
-use super::schedule::Arrivals;
+use super::schedule::{Arrivals, Rate};
 use super::units::{grouped, nanos, parse_duration};
 use super::workload::{Class, Pace};
 
@@ -31,8 +33,15 @@ impl std::str::FromStr for Objective {
     }
 }
 
+impl std::fmt::Display for Objective {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} < {}", self.quantile, nanos(self.limit_ns))
+    }
+}
+
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The server kept up and the objective, if any, was held.
     Held,
@@ -48,10 +57,27 @@ pub enum Verdict {
 const KEPT_UP: f64 = 0.98;
 
 /// A judged run at one rate.
-struct Step {
-    rate: f64,
-    verdict: Verdict,
-    report: RunReport,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// Requests per second asked for.
+    pub rate: f64,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was measured.
+    pub report: RunReport,
+}
+
+/// All steps of a sweep.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SweepReport {
+    /// The index of the class whose rate was varied.
+    pub vary: usize,
+    /// The objective, for people, and its limit in ns.
+    pub objective: Option<(String, u64)>,
+    /// The steps, in the order they were run.
+    pub steps: Vec<Step>,
+    /// Where a search ended.
+    pub conclusion: String,
 }
 
 /// A sweep under way.
@@ -110,9 +136,10 @@ impl Sweep {
         let mut plan = self.plan.clone();
         let arrivals = match plan.classes[self.vary].pace {
             Pace::Open { arrivals, .. } => arrivals,
-            Pace::Closed { .. } => self.arrivals,
+            _ => self.arrivals,
         };
-        let class = Class { pace: Pace::Open { rate, arrivals }, ..(*plan.classes[self.vary]).clone() };
+        let class =
+            Class { pace: Pace::Open { rate: Rate::Constant(rate), arrivals }, ..(*plan.classes[self.vary]).clone() };
         plan.classes[self.vary] = Arc::new(class);
         let measured = run(&plan)?;
         let verdict = self.judge(&measured.report, rate);
@@ -137,20 +164,28 @@ impl Sweep {
         }
     }
 
-    /// The runs, in the order they were made.
-    pub fn reports(&self) -> Vec<&RunReport> {
-        self.steps.iter().map(|step| &step.report).collect()
+    /// What was measured.
+    pub fn into_report(self) -> SweepReport {
+        let objective = self.objective.map(|objective| (objective.to_string(), objective.limit_ns));
+        SweepReport { vary: self.vary, objective, steps: self.steps, conclusion: self.conclusion }
+    }
+}
+
+impl SweepReport {
+    /// The steps by rate.
+    pub fn by_rate(&self) -> Vec<&Step> {
+        let mut steps: Vec<&Step> = self.steps.iter().collect();
+        steps.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        steps
     }
 
     /// The table for people, by rate.
     pub fn table(&self) -> String {
         let head = ["rate", "replies/s", "p50", "p99", "p99.9", "max", "lateness p99.9", "verdict"];
         let mut rows = vec![head.map(str::to_string).to_vec()];
-        let mut steps: Vec<&Step> = self.steps.iter().collect();
-        steps.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-        for step in steps {
+        for step in self.by_rate() {
             let class = &step.report.classes[self.vary];
-            let time = |name| nanos(class.response.quantiles[name]);
+            let time = |name: &str| nanos(class.response.quantiles[name]);
             rows.push(vec![
                 grouped(step.rate),
                 grouped(class.replies_per_s),
@@ -159,7 +194,7 @@ impl Sweep {
                 time("p99.9"),
                 nanos(class.response.max),
                 class.lateness.as_ref().map_or("-".into(), |l| nanos(l.quantiles["p99.9"])),
-                reason(Some(step.verdict)).to_string(),
+                step.verdict.to_string(),
             ]);
         }
         let mut out = aligned(&rows, true);
@@ -167,6 +202,12 @@ impl Sweep {
             out += &format!("{}\n", self.conclusion);
         }
         out
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(reason(Some(*self)))
     }
 }
 
@@ -215,8 +256,16 @@ fn search(from: f64, to: f64, mut step: impl FnMut(f64) -> Result<Verdict, Bench
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::report::tests::sample_run;
     use super::*;
+
+    /// A sweep of three steps.
+    pub(in super::super) fn sample_sweep() -> SweepReport {
+        let step = |rate, verdict| Step { rate, verdict, report: sample_run() };
+        let steps = vec![step(1e3, Verdict::Held), step(4e3, Verdict::Behind), step(2e3, Verdict::Held)];
+        SweepReport { vary: 0, objective: Some(("p99 < 1 ms".into(), 1_000_000)), steps, conclusion: "done".into() }
+    }
 
     fn limit(at: f64) -> impl FnMut(f64) -> Result<Verdict, BenchError> {
         move |rate| Ok(if rate <= at { Verdict::Held } else { Verdict::Missed })

@@ -1,60 +1,59 @@
 //! Command templates: `SET key:{key} {value:64}` becomes a RESP request with the placeholders filled in.
 //!
+//! Several commands with ` ; ` between them are one operation: each is sent when the one before was answered, and the
+//! operation is answered with the last. A read-modify-write is `GET key:{key} ; SET key:{same} {value}`.
+//!
 //! | placeholder | filled with |
 //! |---|---|
 //! | `{key}`, `{key:12}` | a key number from the class's distribution; zero-padded to 12 digits |
 //! | `{newkey}` | a key number never used before, above the class's keys |
-//! | `{value}`, `{value:64}`, `{value:10-4kb}` | random letters and digits: the class's size, a fixed size, a uniform range |
+//! | `{same}` | the number that the last `{key}`, `{newkey}` or `{seq}` gave |
+//! | `{value}`, `{value:64}`, `{value:10-4kb}` | random letters and digits: the class's size, or any law of [`Sizes`] |
 //! | `{int:1-100}` | a random integer, ends included |
+//! | `{range}` | the argument repeated: key numbers from `{same}` on, as many as the last `{int}` gave |
 //! | `{seq}` | 0, 1, 2, … over all connections of the class |
 //! | `{field:10}` | `field0` … `field9` |
+//! | `{ttl:10-60}`, `{ttl:exp(30)}` | a time to live: uniform, or exponential with this mean and at least 1 |
 //! | `{{`, `}}` | a literal brace, as in a hash tag: `{{user:{key}}}` |
+
+use std::ops::Range;
 
 use super::keys::Keys;
 use super::rng::Rng;
-use super::units::{parse_size, parse_whole};
-
-/// A range of sizes in bytes, ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Smallest.
-    pub min: usize,
-    /// Largest, at most [`MAX_VALUE`].
-    pub max: usize,
-}
-
-/// The largest value made, bytes: Redis's own limit on a string.
-pub const MAX_VALUE: usize = 512 << 20;
-
-impl std::str::FromStr for Sizes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (min, max) = text.split_once('-').unwrap_or((text, text));
-        let sizes = Sizes { min: parse_size(min)?, max: parse_size(max)? };
-        if sizes.min > sizes.max || sizes.max > MAX_VALUE {
-            return Err(format!("\"{text}\" is not a range of sizes up to 512mb"));
-        }
-        Ok(sizes)
-    }
-}
+use super::sizes::Sizes;
+use super::units::{parse_count, parse_whole};
+use crate::command::spec::{find, keys::for_each_key};
+use crate::resp::OwnedArgs;
 
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Text(Vec<u8>),
     Key { width: usize },
     NewKey,
+    Same,
+    Range,
     Value(Option<Sizes>),
     Int { min: u64, max: u64 },
+    TtlAround { mean: f64 },
     Seq,
     Field { count: u64 },
 }
 
-/// One command with placeholders.
+/// One operation: a command with placeholders, or several that wait for each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     source: String,
+    stages: Vec<Stage>,
+}
+
+/// One command of an operation.
+#[derive(Clone, Debug, PartialEq)]
+struct Stage {
     arguments: Vec<Vec<Part>>,
+    /// The argument that holds `{range}`.
+    range: Option<usize>,
+    /// The argument that holds the first key, which tells the slot.
+    key: Option<usize>,
 }
 
 /// What placeholders draw from: one connection's state. The same seed and path give the same draws.
@@ -65,12 +64,15 @@ pub struct Source {
     seq: u64,
     stride: u64,
     value: Sizes,
+    /// The number that was drawn last, and the last integer.
+    same: u64,
+    int: u64,
 }
 
 impl Source {
     /// The source of connection `index` of `connections`.
     pub fn new(rng: Rng, keys: Keys, value: Sizes, index: u64, connections: u64) -> Self {
-        Source { rng, keys, seq: index, stride: connections.max(1), value }
+        Source { rng, keys, seq: index, stride: connections.max(1), value, same: 0, int: 0 }
     }
 
     /// The generator, for choices made beside placeholders.
@@ -82,14 +84,11 @@ impl Source {
 impl Template {
     /// Reads a template; arguments are separated by blanks, and `"…"` or `'…'` keeps blanks together.
     pub fn parse(source: &str) -> Result<Self, String> {
-        let mut arguments = Vec::new();
-        for word in words(source)? {
-            arguments.push(parts(&word).map_err(|e| format!("in \"{source}\": {e}"))?);
-        }
-        if arguments.is_empty() {
-            return Err("an empty command".to_string());
-        }
-        Ok(Template { source: source.trim().to_string(), arguments })
+        let named = |e: String| format!("in \"{}\": {e}", source.trim());
+        let words = words(source)?;
+        let stages = words.split(|word| word == ";").map(Stage::parse);
+        let stages = stages.collect::<Result<Vec<_>, _>>().map_err(named)?;
+        Ok(Template { source: source.trim().to_string(), stages })
     }
 
     /// The template as it was written.
@@ -97,62 +96,139 @@ impl Template {
         &self.source
     }
 
-    /// Appends one request, encoded as an array of bulk strings. `pool` is random text that values are cut from.
-    pub fn encode(&self, source: &mut Source, pool: &Pool, out: &mut Vec<u8>) {
-        head(b'*', self.arguments.len() as u64, out);
-        let mut digits = itoa::Buffer::new();
-        for parts in &self.arguments {
-            if let [Part::Value(sizes)] = parts[..] {
-                // The common large argument: its length is known before it is copied.
-                let len = draw_size(sizes.unwrap_or(source.value), &mut source.rng);
-                head(b'$', len as u64, out);
-                pool.cut(len, &mut source.rng, out);
-                out.extend_from_slice(b"\r\n");
-                continue;
-            }
-            // The length stands before the argument: leave room for it, then close the gap.
-            let start = out.len();
-            out.extend_from_slice(&[0; HEAD]);
-            for part in parts {
-                match *part {
-                    Part::Text(ref text) => out.extend_from_slice(text),
-                    Part::Key { width } => {
-                        let text = digits.format(source.keys.draw(&mut source.rng));
-                        out.resize(out.len() + width.saturating_sub(text.len()), b'0');
-                        out.extend_from_slice(text.as_bytes());
-                    }
-                    Part::NewKey => out.extend_from_slice(digits.format(source.keys.add()).as_bytes()),
-                    Part::Value(sizes) => {
-                        let len = draw_size(sizes.unwrap_or(source.value), &mut source.rng);
-                        pool.cut(len, &mut source.rng, out);
-                    }
-                    Part::Int { min, max } => {
-                        let value = min + source.rng.below(max - min + 1);
-                        out.extend_from_slice(digits.format(value).as_bytes());
-                    }
-                    Part::Seq => {
-                        out.extend_from_slice(digits.format(source.seq).as_bytes());
-                        source.seq += source.stride;
-                    }
-                    Part::Field { count } => {
-                        out.extend_from_slice(b"field");
-                        out.extend_from_slice(digits.format(source.rng.below(count)).as_bytes());
-                    }
+    /// How many commands the operation has.
+    pub fn stages(&self) -> usize {
+        self.stages.len()
+    }
+
+    /// Appends command `stage` of the operation, encoded as an array of bulk strings; commands of one operation must be
+    /// encoded in order. `pool` is random text that values are cut from. Gives the place of the first key in `out`.
+    pub fn encode(&self, stage: usize, source: &mut Source, pool: &Pool, out: &mut Vec<u8>) -> Option<Range<usize>> {
+        self.stages[stage].encode(source, pool, out)
+    }
+}
+
+impl Stage {
+    fn parse(words: &[String]) -> Result<Self, String> {
+        if words.is_empty() {
+            return Err("an empty command".to_string());
+        }
+        let arguments = words.iter().map(|word| parts(word)).collect::<Result<Vec<_>, _>>()?;
+        let ranges = |parts: &Vec<Part>| parts.contains(&Part::Range);
+        let range = arguments.iter().position(ranges);
+        if arguments.iter().filter(|parts| ranges(parts)).count() > 1 {
+            return Err("{range} can stand in one argument of a command only".to_string());
+        }
+        let key = first_key(words);
+        Ok(Stage { arguments, range, key })
+    }
+
+    fn encode(&self, source: &mut Source, pool: &Pool, out: &mut Vec<u8>) -> Option<Range<usize>> {
+        let repeats = self.range.map_or(1, |_| source.int.max(1));
+        head(b'*', self.arguments.len() as u64 + repeats - 1, out);
+        let mut key = None;
+        for (index, parts) in self.arguments.iter().enumerate() {
+            let times = if self.range == Some(index) { repeats } else { 1 };
+            for offset in 0..times {
+                let place = argument(parts, offset, source, pool, out);
+                if self.key == Some(index) && offset == 0 {
+                    key = Some(place);
                 }
             }
-            let len = out.len() - start - HEAD;
-            let text = digits.format(len);
-            let used = text.len() + 3;
-            out[start] = b'$';
-            out[start + 1..][..text.len()].copy_from_slice(text.as_bytes());
-            out[start + 1 + text.len()..][..2].copy_from_slice(b"\r\n");
-            if used < HEAD {
-                out.copy_within(start + HEAD.., start + used);
-                out.truncate(start + used + len);
-            }
-            out.extend_from_slice(b"\r\n");
         }
+        key
     }
+}
+
+/// The position of a command's first key, by the server's own command table. An unknown command is taken to have its key
+/// in the first place after its name, as most have.
+fn first_key(words: &[String]) -> Option<usize> {
+    let Some(spec) = find(words[0].as_bytes()) else { return (words.len() > 1).then_some(1) };
+    if let Some((first, ..)) = spec.simple_range() {
+        return usize::try_from(first).ok().filter(|&at| at > 0 && at < words.len());
+    }
+    let (args, mut key) = (OwnedArgs::new(words), None);
+    // Arguments of the wrong form have no key; the server will say so.
+    let _ = for_each_key(spec, args.as_args(), |at, _| key = key.or(Some(at)));
+    key
+}
+
+/// Appends one argument; `offset` counts repetitions for `{range}`. Gives the place of its content.
+fn argument(parts: &[Part], offset: u64, source: &mut Source, pool: &Pool, out: &mut Vec<u8>) -> Range<usize> {
+    let mut digits = itoa::Buffer::new();
+    if let [Part::Value(sizes)] = parts {
+        // The common large argument: its length is known before it is copied.
+        let len = sizes.as_ref().unwrap_or(&source.value).draw(&mut source.rng);
+        head(b'$', len as u64, out);
+        let begin = out.len();
+        pool.cut(len, &mut source.rng, out);
+        out.extend_from_slice(b"\r\n");
+        return begin..begin + len;
+    }
+    // The length stands before the argument: leave room for it, then close the gap.
+    let start = out.len();
+    out.extend_from_slice(&[0; HEAD]);
+    for part in parts {
+        let number = match part {
+            Part::Text(text) => {
+                out.extend_from_slice(text);
+                continue;
+            }
+            Part::Value(sizes) => {
+                let len = sizes.as_ref().unwrap_or(&source.value).draw(&mut source.rng);
+                pool.cut(len, &mut source.rng, out);
+                continue;
+            }
+            Part::Key { width } => {
+                source.same = source.keys.draw(&mut source.rng);
+                let text = digits.format(source.same);
+                out.resize(out.len() + width.saturating_sub(text.len()), b'0');
+                out.extend_from_slice(text.as_bytes());
+                continue;
+            }
+            Part::Field { count } => {
+                out.extend_from_slice(b"field");
+                source.rng.below(*count)
+            }
+            Part::NewKey => {
+                source.same = source.keys.add();
+                source.same
+            }
+            Part::Same => source.same,
+            Part::Range => {
+                // Beyond the last loaded key there is nothing to find; a scan there starts over.
+                let number = source.same + offset;
+                if number >= source.keys.count() && source.same < source.keys.count() {
+                    number % source.keys.count()
+                } else {
+                    number
+                }
+            }
+            Part::Int { min, max } => {
+                source.int = min + source.rng.below(max - min + 1);
+                source.int
+            }
+            Part::TtlAround { mean } => (mean * source.rng.exponential()).round().max(1.0) as u64,
+            Part::Seq => {
+                source.same = source.seq;
+                source.seq += source.stride;
+                source.same
+            }
+        };
+        out.extend_from_slice(digits.format(number).as_bytes());
+    }
+    let len = out.len() - start - HEAD;
+    let text = digits.format(len);
+    let used = text.len() + 3;
+    out[start] = b'$';
+    out[start + 1..][..text.len()].copy_from_slice(text.as_bytes());
+    out[start + 1 + text.len()..][..2].copy_from_slice(b"\r\n");
+    if used < HEAD {
+        out.copy_within(start + HEAD.., start + used);
+        out.truncate(start + used + len);
+    }
+    out.extend_from_slice(b"\r\n");
+    start + used..start + used + len
 }
 
 /// Room for `$`, up to ten digits (an argument may hold several values), CR LF.
@@ -162,10 +238,6 @@ fn head(kind: u8, n: u64, out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
     out.extend_from_slice(b"\r\n");
-}
-
-fn draw_size(sizes: Sizes, rng: &mut Rng) -> usize {
-    if sizes.min == sizes.max { sizes.min } else { sizes.min + rng.below((sizes.max - sizes.min + 1) as u64) as usize }
 }
 
 /// Random letters and digits that values are cut from, so that making a value is a copy.
@@ -262,27 +334,40 @@ fn placeholder(inside: &str) -> Result<Part, String> {
             },
         },
         "newkey" => Part::NewKey,
+        "same" => Part::Same,
+        "range" => Part::Range,
+        "ttl" => ttl(need()?)?,
         "value" => Part::Value(argument.map(str::parse).transpose()?),
         "seq" => Part::Seq,
-        "int" => {
-            let range = need()?;
-            let (min, max) = range.split_once('-').ok_or_else(|| format!("{{int:{range}}}: write {{int:1-100}}"))?;
-            let (min, max) = (parse_whole(min)?, parse_whole(max)?);
-            if min > max || max - min == u64::MAX {
-                return Err(format!("{{int:{range}}} is an empty range"));
-            }
-            Part::Int { min, max }
-        }
+        "int" => integers(need()?)?,
         "field" => match parse_whole(need()?)? {
             0 => return Err("{field:0}: at least one field".to_string()),
             count => Part::Field { count },
         },
         _ => {
             return Err(format!(
-                "unknown placeholder {{{inside}}} (key, newkey, value, int, seq, field; write {{{{ for a brace)"
+                "unknown placeholder {{{inside}}} (key, newkey, same, value, int, range, seq, field, ttl; \
+                 write {{{{ for a brace)"
             ));
         }
     })
+}
+
+fn integers(range: &str) -> Result<Part, String> {
+    let (min, max) = range.split_once('-').ok_or_else(|| format!("\"{range}\" is no range: write {{int:1-100}}"))?;
+    let (min, max) = (parse_whole(min)?, parse_whole(max)?);
+    if min > max || max - min == u64::MAX {
+        return Err(format!("{{int:{range}}} is an empty range"));
+    }
+    Ok(Part::Int { min, max })
+}
+
+fn ttl(text: &str) -> Result<Part, String> {
+    let Some(mean) = text.strip_prefix("exp(").and_then(|rest| rest.strip_suffix(')')) else { return integers(text) };
+    match parse_count(mean)? {
+        mean if mean > 0.0 => Ok(Part::TtlAround { mean }),
+        _ => Err(format!("{{ttl:{text}}}: a mean above 0")),
+    }
 }
 
 #[cfg(test)]
@@ -292,16 +377,66 @@ mod tests {
 
     fn source(seed: u64) -> Source {
         let keys = Keys::new(Law::Uniform, 1000, 0, 1);
-        Source::new(Rng::new(seed, &[0]), keys, Sizes { min: 3, max: 3 }, 0, 1)
+        Source::new(Rng::new(seed, &[0]), keys, Sizes::fixed(3), 0, 1)
     }
 
     fn encode(template: &str, seed: u64, n: usize) -> Vec<u8> {
         let (template, mut source, pool) = (Template::parse(template).unwrap(), source(seed), Pool::new(seed));
         let mut out = Vec::new();
         for _ in 0..n {
-            template.encode(&mut source, &pool, &mut out);
+            (0..template.stages()).for_each(|stage| drop(template.encode(stage, &mut source, &pool, &mut out)));
         }
         out
+    }
+
+    fn text(template: &str, n: usize) -> String {
+        String::from_utf8(encode(template, 1, n)).unwrap()
+    }
+
+    #[test]
+    fn an_operation_writes_to_the_key_that_it_read() {
+        let stages = text("GET key:{key} ; SET key:{same} {value}", 1);
+        let words: Vec<&str> = stages.split("\r\n").collect();
+        assert_eq!((words[2], words[7]), ("GET", "SET"));
+        assert_eq!(words[4], words[9], "{stages}");
+    }
+
+    #[test]
+    fn a_range_asks_for_as_many_keys_as_the_scan_is_long() {
+        let stages = text("ZRANGE i {key} 9 LIMIT 0 {int:3-3} ; MGET k:{range}", 1);
+        let words: Vec<&str> = stages.split("\r\n").filter(|word| !word.starts_with(['$', '*'])).collect();
+        let first: u64 = words[2].parse().unwrap();
+        let keys = (0..3).map(|i| format!("k:{}", (first + i) % 1000)).collect::<Vec<_>>();
+        assert_eq!(words[8..11], keys);
+        assert!(stages.contains("*4\r\n$4\r\nMGET"));
+    }
+
+    #[test]
+    fn times_to_live_follow_their_law() {
+        let seconds = |template: &str| -> Vec<f64> {
+            let out = text(template, 20_000);
+            out.split("\r\n").skip(4).step_by(5).map(|word| word.parse().unwrap()).collect()
+        };
+        assert!(seconds("E {ttl:10-60}").iter().all(|ttl| (10.0..=60.0).contains(ttl)));
+        let around = seconds("E {ttl:exp(300)}");
+        let mean = around.iter().sum::<f64>() / around.len() as f64;
+        assert!((mean - 300.0).abs() < 3.3 * 300.0 / (around.len() as f64).sqrt(), "{mean}");
+    }
+
+    #[test]
+    fn the_key_that_tells_the_slot_is_found() {
+        for (template, key) in [
+            ("GET k", Some("k")),
+            ("PING", None),
+            ("EVAL s 2 a b", Some("a")),
+            ("XREAD COUNT 1 STREAMS s 0", Some("s")),
+            ("SET {{t}}:{seq} v", Some("{t}:0")),
+            ("SOMETHING.NEW x", Some("x")),
+        ] {
+            let (template, mut source, mut out) = (Template::parse(template).unwrap(), source(1), Vec::new());
+            let place = template.encode(0, &mut source, &Pool::new(1), &mut out);
+            assert_eq!(place.map(|place| String::from_utf8_lossy(&out[place]).into_owned()).as_deref(), key);
+        }
     }
 
     #[test]
@@ -330,6 +465,9 @@ mod tests {
             ("GET {int}", "argument"),
             ("GET {int:9-1}", "empty range"),
             ("SET k {value:1tb}", "size"),
+            ("GET a ; ; GET b", "empty"),
+            ("MGET {range} {range}", "one argument"),
+            ("EXPIRE k {ttl:exp(0)}", "above 0"),
         ] {
             let error = Template::parse(bad).unwrap_err();
             assert!(error.contains(says), "{bad}: {error}");
