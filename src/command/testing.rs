@@ -123,9 +123,12 @@ fn handler(args: &OwnedArgs) -> (&'static Command, super::KeyedFn) {
     });
     let command = &all()[row.id.index()];
     match command.exec {
-        Exec::Keyed(run) | Exec::Blocking(run) | Exec::Split(run, _) | Exec::Every(run, _) | Exec::Cursor(run) => {
-            (command, run)
-        }
+        Exec::Keyed(run)
+        | Exec::Reaching(run)
+        | Exec::Blocking(run)
+        | Exec::Split(run, _)
+        | Exec::Every(run, _)
+        | Exec::Cursor(run) => (command, run),
         Exec::Conn(_) | Exec::Missing => panic!("{} does not run on a shard", row.name),
     }
 }

@@ -54,6 +54,13 @@ impl Core {
                 Ok(Owner::Several) => self.gather(conn, command, args),
                 Err(text) => self.refuse(conn, Some(command), text.as_bytes()),
             },
+            Exec::Reaching(_) if self.reaches_out(args) => self.reach(conn, command, args),
+            Exec::Reaching(run) => match self.owner(command.spec, args) {
+                Ok(Owner::Core(core)) if core == self.me() => self.run_here(conn, command, run, args),
+                Ok(Owner::Core(core)) => self.forward(conn, command, args, core),
+                Ok(Owner::Several) => self.gather(conn, command, args),
+                Err(text) => self.refuse(conn, Some(command), text.as_bytes()),
+            },
             Exec::Blocking(_) => self.run_blocking(conn, command, args),
             Exec::Split(run, merge) => match self.owner(command.spec, args) {
                 Ok(Owner::Core(core)) if core == self.me() => self.run_here(conn, command, run, args),

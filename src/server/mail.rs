@@ -119,7 +119,9 @@ impl Core {
                 }
             }
         }
-        if let Exec::Keyed(run) | Exec::Split(run, _) | Exec::Every(run, _) | Exec::Cursor(run) = command.exec {
+        if let Exec::Keyed(run) | Exec::Reaching(run) | Exec::Split(run, _) | Exec::Every(run, _) | Exec::Cursor(run) =
+            command.exec
+        {
             let start = replies.len();
             self.shard.run(command, run, session, args, replies);
             let failed = replies.get(start) == Some(&b'-');

@@ -23,6 +23,7 @@ mod outside;
 mod participant;
 mod pause;
 mod query;
+mod reaching;
 mod report;
 mod rewrite;
 mod snapshot;

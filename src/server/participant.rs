@@ -138,6 +138,7 @@ impl Core {
         for step in commands {
             let mut reply = Vec::new();
             if let crate::command::Exec::Keyed(run)
+            | crate::command::Exec::Reaching(run)
             | crate::command::Exec::Blocking(run)
             | crate::command::Exec::Split(run, _)
             | crate::command::Exec::Every(run, _)
@@ -208,7 +209,10 @@ impl Core {
     pub(super) fn run_deferred(&mut self, deferred: Deferred) {
         let Deferred { command, session, to, args } = deferred;
         let mut bytes = Vec::new();
-        if let crate::command::Exec::Keyed(run) | crate::command::Exec::Split(run, _) = command.exec {
+        if let crate::command::Exec::Keyed(run)
+        | crate::command::Exec::Reaching(run)
+        | crate::command::Exec::Split(run, _) = command.exec
+        {
             self.shard.run(command, run, session, args.as_args(), &mut bytes);
         }
         let gate = self.gate_of_last();
