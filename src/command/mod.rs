@@ -76,6 +76,22 @@ pub enum Exec {
     Cursor(KeyedFn),
 }
 
+impl Exec {
+    /// The handler, if it runs on a shard.
+    #[inline]
+    pub fn on_shard(self) -> Option<KeyedFn> {
+        match self {
+            Exec::Keyed(run)
+            | Exec::Reaching(run)
+            | Exec::Blocking(run)
+            | Exec::Split(run, _)
+            | Exec::Every(run, _)
+            | Exec::Cursor(run) => Some(run),
+            Exec::Conn(_) | Exec::Missing => None,
+        }
+    }
+}
+
 /// How the replies of several cores become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merge {

@@ -184,7 +184,7 @@ pub struct Core {
     /// Connections that were taken over and do not receive yet.
     pub(super) arm: Vec<ConnRef>,
     /// Waits of this core's clients for keys.
-    pub(super) blocked: std::collections::HashMap<u64, super::blocking::Blocked>,
+    pub(super) blocked: super::waits::Waits,
     /// Connections that monitor.
     pub(super) monitors: Vec<ConnRef>,
     /// The data is not there yet.

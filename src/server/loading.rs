@@ -177,7 +177,7 @@ impl<'a> Loader<'a> {
         args: Args,
         keys: Vec<LockKey>,
     ) -> Result<(), String> {
-        let (Exec::Keyed(run) | Exec::Reaching(run) | Exec::Split(run, _)) = command.exec else {
+        let Some(run) = command.exec.on_shard() else {
             return Err(format!("{} is no effect", command.spec.name));
         };
         let cores = self.shards.len();
@@ -241,7 +241,7 @@ fn replay_on(
     args: Args,
     reply: &mut Vec<u8>,
 ) -> Result<(), String> {
-    let (Exec::Keyed(run) | Exec::Reaching(run) | Exec::Split(run, _)) = command.exec else {
+    let Some(run) = command.exec.on_shard() else {
         return Err(format!("{} is no effect", command.spec.name));
     };
     reply.clear();

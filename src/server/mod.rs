@@ -34,8 +34,9 @@ mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transaction;
+mod waits;
 
-pub(crate) use blocking::{parse_timeout, timeout_of};
+pub(crate) use blocking::{SETTLED, parse_timeout, timeout_of};
 pub(crate) use clients::describe_client;
 pub use clients::{ClientFilter, ClientType};
 pub(crate) use core::random_id;

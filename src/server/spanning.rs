@@ -9,7 +9,7 @@ use super::core::Core;
 use super::dispatch::{lock_keys, lock_mode};
 use super::task::Handle;
 use crate::command::spec::{Flags, wrong_arity};
-use crate::command::{Command, Exec, Flow, Merge};
+use crate::command::{Command, Flow, Merge};
 use crate::net::{Conn, ConnRef, Gate, Session};
 use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs, Reply};
@@ -333,7 +333,7 @@ pub(super) async fn gather_keys(
     }
     let mut bytes = Vec::new();
     let changed = handle.with(|core| {
-        let (Exec::Keyed(run) | Exec::Reaching(run) | Exec::Blocking(run)) = command.exec else { return Vec::new() };
+        let Some(run) = command.exec.on_shard() else { return Vec::new() };
         core.shard.run_elsewhere(run, session, args.as_args(), order.into_iter().zip(values), &mut bytes)
     });
     let mut homes: BTreeMap<usize, Vec<_>> = BTreeMap::new();

@@ -280,13 +280,7 @@ impl Core {
         self.shard.enter_unit(Default::default());
         for step in &steps {
             let (out, start) = conn.outbox.target();
-            if let Exec::Keyed(run)
-            | Exec::Reaching(run)
-            | Exec::Blocking(run)
-            | Exec::Split(run, _)
-            | Exec::Every(run, _)
-            | Exec::Cursor(run) = step.command.exec
-            {
+            if let Some(run) = step.command.exec.on_shard() {
                 self.shard.run(step.command, run, step.session, step.args.as_args(), out);
                 let failed = out.get(start) == Some(&b'-');
                 conn.outbox.commit(start, None);
@@ -308,6 +302,9 @@ impl Core {
         reply.array(steps.len());
         reply.raw(&bytes);
         self.commit_here(conn, start, gate);
+        if !self.shard.waiting.ready.is_empty() {
+            self.serve_waiting();
+        }
         Flow::Next
     }
 

@@ -169,6 +169,7 @@ impl Shard {
                 self.watches.changed_where(db, |key| keys.find(hash_key(key), key).is_some());
             }
             self.stats.dirty += keys.len() as u64;
+            self.waiting.changed_all(db);
             if !self.detach_for_snapshot(db) {
                 let garbage = self.keyspace.db_mut(db as usize).clear();
                 self.garbage.push_back(garbage);
@@ -195,6 +196,8 @@ impl Shard {
             walk.swap(a, b);
         }
         self.keyspace.swap(a as usize, b as usize);
+        self.waiting.changed_all(a);
+        self.waiting.changed_all(b);
         self.stats.dirty += 1;
     }
 
