@@ -15,7 +15,9 @@ pub struct DatabaseReport {
     pub keys: u64,
     /// Those with an expiry time.
     pub expires: u64,
-    /// Their mean time to live, ms.
+    /// Hashes with fields that expire.
+    pub hashes_with_times: u64,
+    /// The mean time to live of keys that have one, ms.
     pub avg_ttl_ms: u64,
     /// Bytes of its table.
     pub table_bytes: u64,
@@ -97,6 +99,7 @@ impl Core {
         let databases = keyspace.dbs().iter().map(|db| DatabaseReport {
             keys: db.len() as u64,
             expires: db.expires_len() as u64,
+            hashes_with_times: db.hashes_with_times() as u64,
             avg_ttl_ms: db.avg_ttl_ms(self.now_ms),
             table_bytes: db.table_bytes() as u64,
             expiry_bytes: db.expiry_bytes() as u64,

@@ -515,7 +515,7 @@ async fn run_with_conn(handle: &Handle, at: ConnRef, step: &Step) -> Outcome {
     handle.with(|core| {
         if let Some(conn) = core.conns.get(at) {
             conn.outbox.take_ready(&mut bytes);
-            conn.outbox = aside;
+            conn.outbox.restore(aside);
         }
     });
     Outcome { bytes, gates: Vec::new() }

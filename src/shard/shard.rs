@@ -55,6 +55,8 @@ pub struct ShardStats {
     pub misses: u64,
     /// Keys removed since their time was over.
     pub expired: u64,
+    /// Fields of hashes removed since their time was over, by themselves.
+    pub expired_fields: u64,
     /// Keys removed for want of memory.
     pub evicted: u64,
     /// Changes since the last save.
