@@ -34,7 +34,13 @@ struct Wait {
 /// How long a command waits at most, in ms; `None`: for ever. It is given in seconds, as a decimal number.
 pub(crate) fn parse_timeout(text: &[u8]) -> Result<Option<u64>, &'static str> {
     const BAD: &str = "ERR timeout is not a float or out of range";
-    let seconds: f64 = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(BAD)?;
+    let text = std::str::from_utf8(text).map_err(|_| BAD)?;
+    // C reads hexadecimal numbers as well.
+    let whole = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let seconds: f64 = match whole.map(|digits| u64::from_str_radix(digits, 16)) {
+        Some(whole) => whole.map_err(|_| BAD)? as f64,
+        None => text.parse().map_err(|_| BAD)?,
+    };
     let ms = (seconds * 1000.0).ceil();
     if !ms.is_finite() {
         return Err(BAD);
@@ -602,6 +608,8 @@ mod tests {
         assert_eq!(parse_timeout(b"0"), Ok(None));
         assert_eq!(parse_timeout(b"1.5"), Ok(Some(1500)));
         assert_eq!(parse_timeout(b"0.0001"), Ok(Some(1)));
+        assert_eq!(parse_timeout(b"0x10"), Ok(Some(16_000)));
+        assert_eq!(parse_timeout(b"0x7FFFFFFFFFFFFFFF"), Err("ERR timeout is out of range"));
         assert_eq!(parse_timeout(b"-1"), Err("ERR timeout is negative"));
         assert_eq!(parse_timeout(b"1e300"), Err("ERR timeout is out of range"));
         for text in [&b"x"[..], b"", b"nan", b"inf", b"1 "] {

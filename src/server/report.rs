@@ -36,6 +36,10 @@ pub struct ClientsReport {
     pub subscribed: u64,
     /// Watching keys.
     pub watching: u64,
+    /// Keys of this core that clients wait for.
+    pub blocking_keys: u64,
+    /// Of these, the ones whose end is waited for as well.
+    pub blocking_keys_on_nokey: u64,
     /// Keys watched.
     pub watched_keys: u64,
     /// Memory of all connections, bytes.
@@ -129,7 +133,13 @@ impl Core {
     }
 
     fn report_clients(&self) -> ClientsReport {
-        let mut report = ClientsReport { connected: self.conns.len() as u64, ..ClientsReport::default() };
+        let (keys, on_nokey) = self.shard.waiting.keys();
+        let mut report = ClientsReport {
+            connected: self.conns.len() as u64,
+            blocking_keys: keys as u64,
+            blocking_keys_on_nokey: on_nokey as u64,
+            ..ClientsReport::default()
+        };
         for conn in self.conns.iter() {
             report.blocked += conn.special.has(Special::WAITING) as u64;
             report.subscribed += (conn.subscriptions() > 0) as u64;

@@ -9,7 +9,11 @@ impl Shard {
     /// Removes a key whose time is over, and logs that.
     pub(super) fn expire(&mut self, db: u16, hash: KeyHash, entry: EntryRef) {
         let key = self.keyspace.db(db as usize).key(entry).to_vec();
-        self.will_change(db, hash, &key);
+        self.will_change_unwatched(db, hash, &key);
+        if !self.watches.is_empty() {
+            // Who began to watch the key after its time was over sees no change.
+            self.watches.went(db, &key);
+        }
         self.keyspace.db_mut(db as usize).delete(entry, hash);
         self.log_effect(db, [&b"DEL"[..], &key].into_iter());
         self.notify(events::EXPIRED, "expired", db, &key);

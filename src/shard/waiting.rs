@@ -69,6 +69,13 @@ impl Waiting {
         self.by_key.is_empty()
     }
 
+    /// How many keys are waited for, and how many of them by somebody who wants [`Wants::Anything`].
+    pub fn keys(&self) -> (usize, usize) {
+        let wants_anything = |tx| self.sleepers.get(tx).is_some_and(|one| one.wants == Wants::Anything);
+        let on_any = self.by_key.values().filter(|queue| queue.iter().any(wants_anything)).count();
+        (self.by_key.len(), on_any)
+    }
+
     /// Has `tx` wait for keys, behind those who do already. With a command it is run here when its turn comes; without
     /// one `tx` is only told.
     pub fn add(&mut self, tx: TxId, keys: Vec<LockKey>, wants: Wants, command: Option<StepCommand>) {
