@@ -19,6 +19,7 @@ mod pubsub;
 mod sample;
 mod server;
 mod set;
+mod sort;
 pub mod spec;
 mod stream;
 mod string;
@@ -36,6 +37,7 @@ use crate::server::Core;
 use crate::shard::Cx;
 use spec::CommandSpec;
 
+pub use sort::reached_keys;
 pub use table::all;
 
 /// A command: what is known about it and how it is run.
@@ -61,6 +63,9 @@ pub enum Exec {
     Conn(ConnFn),
     /// On the core that owns the keys. If they live on several, their values are brought together first.
     Keyed(KeyedFn),
+    /// As `Keyed`, but it may read keys that are known only once the values of those that it names are (SORT BY):
+    /// [`reached_keys`] tells them.
+    Reaching(KeyedFn),
     /// As `Keyed`; where the reply is null it waits for its keys to change, unless it is part of a transaction.
     Blocking(KeyedFn),
     /// As `Keyed`, but each core can do its part by itself; the parts' replies are merged.
@@ -69,6 +74,22 @@ pub enum Exec {
     Every(KeyedFn, Merge),
     /// On the core that the cursor, the first argument, names (SCAN).
     Cursor(KeyedFn),
+}
+
+impl Exec {
+    /// The handler, if it runs on a shard.
+    #[inline]
+    pub fn on_shard(self) -> Option<KeyedFn> {
+        match self {
+            Exec::Keyed(run)
+            | Exec::Reaching(run)
+            | Exec::Blocking(run)
+            | Exec::Split(run, _)
+            | Exec::Every(run, _)
+            | Exec::Cursor(run) => Some(run),
+            Exec::Conn(_) | Exec::Missing => None,
+        }
+    }
 }
 
 /// How the replies of several cores become one.

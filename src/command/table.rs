@@ -24,6 +24,7 @@ fn handlers() -> impl Iterator<Item = (&'static str, Exec)> {
         super::bitmap::handlers(),
         super::hash::handlers(),
         super::set::handlers(),
+        super::sort::handlers(),
         super::list::handlers(),
         super::zset::handlers(),
         super::geo::handlers(),

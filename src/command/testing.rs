@@ -1,6 +1,6 @@
 //! What the tests of handlers share: a shard to run commands on, and its replies as text.
 
-use super::{Command, Exec, all, spec};
+use super::{Command, all, spec};
 use crate::config::Settings;
 use crate::keyspace::{Keyspace, SlabOptions};
 use crate::net::Session;
@@ -122,10 +122,6 @@ fn handler(args: &OwnedArgs) -> (&'static Command, super::KeyedFn) {
         panic!("{}", String::from_utf8_lossy(&error.text(args.as_args())));
     });
     let command = &all()[row.id.index()];
-    match command.exec {
-        Exec::Keyed(run) | Exec::Blocking(run) | Exec::Split(run, _) | Exec::Every(run, _) | Exec::Cursor(run) => {
-            (command, run)
-        }
-        Exec::Conn(_) | Exec::Missing => panic!("{} does not run on a shard", row.name),
-    }
+    let run = command.exec.on_shard().unwrap_or_else(|| panic!("{} does not run on a shard", row.name));
+    (command, run)
 }

@@ -14,6 +14,8 @@ use super::table::Table;
 use super::value::{Value, ValueRef};
 use crate::object::Object;
 
+/// Redis's number of the type hash.
+const TYPE_HASH: u8 = 4;
 /// Share of the table in what one key costs, in bytes: a slot of 5.3 bytes in segments that are two thirds full.
 const TABLE_BYTES_PER_KEY: usize = 8;
 /// Share of the expiry index in what one key with an expiry time costs, in bytes.
@@ -27,6 +29,8 @@ pub struct Db {
     pub(super) slab: Rc<Slab>,
     pub(super) table: Table,
     pub(super) expiry: ExpiryIndex,
+    /// Hashes with fields that expire, by the soonest of these.
+    pub(super) fields: ExpiryIndex,
     /// Bytes of long keys, long strings and collections.
     pub(super) block_bytes: usize,
     access_stamp: u32,
@@ -49,8 +53,8 @@ pub struct Taken {
 impl Db {
     /// An empty database on `slab`. `now_ms` is the unix time: expiry times before it count as past.
     pub fn new(slab: Rc<Slab>, now_ms: u64) -> Db {
-        let (table, expiry) = (Table::new(), ExpiryIndex::new(now_ms));
-        Db { slab, table, expiry, block_bytes: 0, access_stamp: 0, epoch_stamp: 0 }
+        let (table, expiry, fields) = (Table::new(), ExpiryIndex::new(now_ms), ExpiryIndex::new(now_ms));
+        Db { slab, table, expiry, fields, block_bytes: 0, access_stamp: 0, epoch_stamp: 0 }
     }
 
     /// Keys held, expired ones not yet removed among them.
@@ -69,6 +73,11 @@ impl Db {
     #[inline]
     pub fn expires_len(&self) -> usize {
         self.expiry.len()
+    }
+
+    /// Hashes with fields that expire.
+    pub fn hashes_with_times(&self) -> usize {
+        self.fields.len()
     }
 
     // Finding and reading.
@@ -133,7 +142,7 @@ impl Db {
 
     /// Bytes held outside the slab: directory, expiry index, long keys, long strings, collections.
     pub fn heap_bytes(&self) -> usize {
-        self.block_bytes + self.table.heap_bytes() + self.expiry.heap_bytes()
+        self.block_bytes + self.table.heap_bytes() + self.expiry_bytes()
     }
 
     /// Bytes of the table (for MEMORY STATS): segments and directory.
@@ -141,9 +150,9 @@ impl Db {
         self.table.heap_bytes() + self.table.segment_bytes()
     }
 
-    /// Bytes of the expiry index.
+    /// Bytes of the expiry indices.
     pub fn expiry_bytes(&self) -> usize {
-        self.expiry.heap_bytes()
+        self.expiry.heap_bytes() + self.fields.heap_bytes()
     }
 
     // Changing.
@@ -164,7 +173,22 @@ impl Db {
         if let Some(expire_ms) = expire_ms {
             self.expiry.insert(entry, expire_ms);
         }
+        if let Some(at) = self.fields_expire_at(entry) {
+            self.fields.insert(entry, at);
+        }
         entry
+    }
+
+    /// When the first field of a hash expires, unix ms.
+    #[inline]
+    fn fields_expire_at(&self, entry: EntryRef) -> Option<u64> {
+        if self.type_code(entry) != TYPE_HASH {
+            return None;
+        }
+        match self.value(entry) {
+            ValueRef::Object(object) => first_expiry(object),
+            _ => None,
+        }
     }
 
     /// Replaces the value and keeps expiry time, access bits and epoch. The old value is dropped.
@@ -209,6 +233,7 @@ impl Db {
         expire_ms: Option<u64>,
         value: Option<Value<'_>>,
     ) -> EntryRef {
+        let fields_before = self.fields_expire_at(entry);
         let slab = &*self.slab;
         let moved = match value {
             None => entry::change(slab, entry, expire_ms, None),
@@ -222,6 +247,11 @@ impl Db {
             }
         };
         self.note_move(entry, moved, hash, old_expire_ms, expire_ms);
+        let fields_now = self.fields_expire_at(moved);
+        if fields_before.is_some() || fields_now.is_some() {
+            fields_before.inspect(|&at| self.fields.remove(entry, at));
+            fields_now.inspect(|&at| self.fields.insert(moved, at));
+        }
         moved
     }
 
@@ -252,7 +282,9 @@ impl Db {
     pub fn object_mut(&mut self, entry: EntryRef) -> ObjectMut<'_> {
         let object = entry::object_mut(&self.slab, entry).expect("object_mut of a string");
         let bytes_before = object.memory();
-        ObjectMut { object, bytes_before, block_bytes: &mut self.block_bytes }
+        let fields_before = first_expiry(object);
+        let (block_bytes, fields) = (&mut self.block_bytes, &mut self.fields);
+        ObjectMut { object, entry, bytes_before, block_bytes, fields_before, fields }
     }
 
     /// Removes a key and hands its value out. A short string is copied; [`Db::delete`] doesn't.
@@ -293,6 +325,9 @@ impl Db {
         if let Some(at) = self.expire_at(entry) {
             self.expiry.remove(entry, at);
         }
+        if let Some(at) = self.fields_expire_at(entry) {
+            self.fields.remove(entry, at);
+        }
         self.table.remove(&self.slab, hash.0, entry.get(), &rehash(&self.slab));
     }
 
@@ -301,6 +336,8 @@ impl Db {
         let origin_ms = self.expiry.origin_ms();
         let table = std::mem::replace(&mut self.table, Table::new());
         let expiry = std::mem::replace(&mut self.expiry, ExpiryIndex::new(origin_ms));
+        // One item per hash, 127 to a block: little beside the entries, which are freed bit by bit.
+        self.fields = ExpiryIndex::new(origin_ms);
         self.block_bytes = 0;
         Garbage::new(Rc::clone(&self.slab), table, expiry)
     }
@@ -318,6 +355,12 @@ impl Db {
     #[inline]
     pub fn next_due(&self, now_ms: u64) -> Option<EntryRef> {
         self.expiry.next_due(now_ms, |entry| self.expire_at(entry))
+    }
+
+    /// As [`Db::next_due`], for a hash some of whose fields are past their time: those before `now_ms`.
+    #[inline]
+    pub fn next_due_fields(&self, now_ms: u64) -> Option<EntryRef> {
+        self.fields.next_due(now_ms.saturating_sub(1), |entry| self.fields_expire_at(entry))
     }
 
     /// The entry that expires first, to within 64 ms (volatile-ttl).
@@ -410,11 +453,19 @@ fn rehash(slab: &Slab) -> impl Fn(u32) -> u64 {
     move |reference| entry::hash(slab, EntryRef::new(reference)).0
 }
 
-/// A collection being changed; see [`Db::object_mut`].
+/// A collection being changed; see [`Db::object_mut`]. When it goes, its size and the times of its fields are noted.
 pub struct ObjectMut<'a> {
     object: &'a mut Object,
+    entry: EntryRef,
     bytes_before: usize,
     block_bytes: &'a mut usize,
+    fields_before: Option<u64>,
+    fields: &'a mut ExpiryIndex,
+}
+
+#[inline]
+fn first_expiry(object: &Object) -> Option<u64> {
+    if let Object::Hash(hash) = object { hash.min_expire() } else { None }
 }
 
 impl Deref for ObjectMut<'_> {
@@ -437,5 +488,10 @@ impl Drop for ObjectMut<'_> {
     #[inline]
     fn drop(&mut self) {
         *self.block_bytes = *self.block_bytes + self.object.memory() - self.bytes_before;
+        let fields_now = first_expiry(self.object);
+        if fields_now != self.fields_before {
+            self.fields_before.inspect(|&at| self.fields.remove(self.entry, at));
+            fields_now.inspect(|&at| self.fields.insert(self.entry, at));
+        }
     }
 }

@@ -108,10 +108,10 @@ pub struct Watched {
     pub db: u16,
     /// The key.
     pub key: Box<[u8]>,
-    /// The version that its core gave; a change of the key makes another.
+    /// When that began, in changes that its core has counted.
     pub version: u64,
-    /// The key had a TTL that was over already.
-    pub expired: bool,
+    /// The key was not there, or its time was over already.
+    pub absent: bool,
 }
 
 /// Commands queued between MULTI and EXEC.

@@ -41,6 +41,8 @@ pub struct Outbox {
     muted: bool,
     /// Nothing of it may be sent: its replies become part of another one.
     captured: bool,
+    /// What came for the client by itself meanwhile, with what it waits for: it must not land in the other reply.
+    aside: Vec<(Box<[u8]>, Vec<Gate>)>,
 }
 
 impl Outbox {
@@ -52,6 +54,26 @@ impl Outbox {
     /// Whether it is one of [`Outbox::captured`]: the connection is in the middle of EXEC.
     pub fn is_captured(&self) -> bool {
         self.captured
+    }
+
+    /// Takes something that comes by itself and is no reply: while replies are captured it is kept for later, else
+    /// `push` writes it.
+    pub fn push_aside_or(&mut self, bytes: &[u8], gates: &[Gate], push: impl FnOnce(&mut Outbox)) {
+        if self.captured {
+            self.aside.push((bytes.into(), gates.to_vec()));
+        } else {
+            push(self);
+        }
+    }
+
+    /// Puts back, in place of this captured outbox, the one that it stood in for; what came meanwhile follows behind
+    /// all that has been asked for.
+    pub fn restore(&mut self, original: Outbox) {
+        let captured = std::mem::replace(self, original);
+        for (bytes, gates) in captured.aside {
+            let seq = self.pending();
+            self.answer(seq, &bytes, &gates);
+        }
     }
 
     /// Where the next reply is written, and how much is there already: give that to [`Outbox::commit`].

@@ -1,32 +1,24 @@
-//! Commands that wait until a key has something for them: BLPOP and its kin.
+//! Commands that wait until a key has something for them: BLPOP and its kin, XREAD and XREADGROUP with BLOCK.
 //!
 //! Such a command is tried first like any other. If it finds nothing it is told to the cores that own its keys, and
 //! waits. When all its keys are on one core, that core runs it the moment a key has changed, before anything else can
-//! take what came. If they are on several it is woken and tries again.
+//! take what came. If they are on several, its own core is told and tries it again; it keeps its place in line
+//! meanwhile (see [`crate::shard::Waiting`]).
 
 use super::core::Core;
-use super::dispatch::{Owner, lock_keys};
+use super::dispatch::{Owner, lock_keys, lock_mode};
 use super::spanning::{Outcome, by_core, run_gather};
 use super::task::Handle;
-use crate::command::{Command, Exec, Flow};
+use super::waits::Blocked;
+use crate::command::spec::Flags;
+use crate::command::{Command, Flow};
 use crate::keyspace::hash_key;
 use crate::net::{Conn, ConnRef, Session, Special};
 use crate::observe::Ticks;
-use crate::resp::{Args, OwnedArgs};
-use crate::shard::locks::{LockKey, Mode};
-use crate::shard::message::{Answer, Envelope, Request, StepCommand, TxId};
-
-/// A wait under way whose client is on this core.
-pub struct Blocked {
-    /// The client.
-    at: ConnRef,
-    /// When it ends at the latest, unix ms.
-    deadline_ms: u64,
-    /// Whom to tell that it has ended.
-    cores: Vec<usize>,
-    /// It ends with an error (CLIENT UNBLOCK).
-    with_error: bool,
-}
+use crate::resp::{Args, OwnedArgs, Proto, Reply};
+use crate::shard::locks::LockKey;
+use crate::shard::message::{Answer, Request, StepCommand, TxId};
+use crate::shard::{Change, Turn, Wants};
 
 /// What waits.
 struct Wait {
@@ -37,14 +29,18 @@ struct Wait {
     seq: u64,
     deadline_ms: u64,
     started: Ticks,
-    /// The reply when nothing has come, and what it depends on.
-    nothing: Outcome,
 }
 
 /// How long a command waits at most, in ms; `None`: for ever. It is given in seconds, as a decimal number.
 pub(crate) fn parse_timeout(text: &[u8]) -> Result<Option<u64>, &'static str> {
     const BAD: &str = "ERR timeout is not a float or out of range";
-    let seconds: f64 = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(BAD)?;
+    let text = std::str::from_utf8(text).map_err(|_| BAD)?;
+    // C reads hexadecimal numbers as well.
+    let whole = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let seconds: f64 = match whole.map(|digits| u64::from_str_radix(digits, 16)) {
+        Some(whole) => whole.map_err(|_| BAD)? as f64,
+        None => text.parse().map_err(|_| BAD)?,
+    };
     let ms = (seconds * 1000.0).ceil();
     if !ms.is_finite() {
         return Err(BAD);
@@ -58,29 +54,62 @@ pub(crate) fn parse_timeout(text: &[u8]) -> Result<Option<u64>, &'static str> {
     Ok(Some(ms as u64).filter(|&ms| ms > 0))
 }
 
-/// The argument that says how long to wait.
+/// The argument that says how long to wait, of commands that say it in seconds.
 pub(crate) fn timeout_of<'a>(name: &str, args: Args<'a>) -> &'a [u8] {
     args.at(if matches!(name, "blmpop" | "bzmpop") { 1 } else { args.len() - 1 })
 }
 
+/// How long a request may wait, in ms; inside, `None`: for ever. Outside, `None`: not at all, or it is malformed and
+/// its handler says how.
+fn patience(name: &str, args: Args) -> Option<Option<u64>> {
+    match name {
+        "xread" | "xreadgroup" => {
+            let mut at = 1;
+            loop {
+                if args.is(at, "BLOCK") {
+                    let ms: u64 = std::str::from_utf8(args.get(at + 1)?).ok()?.parse().ok()?;
+                    return Some(Some(ms).filter(|&ms| ms > 0));
+                }
+                at += match () {
+                    _ if args.get(at).is_none() || args.is(at, "STREAMS") => return None,
+                    _ if args.is(at, "GROUP") => 3,
+                    _ if args.is(at, "COUNT") => 2,
+                    _ => 1,
+                };
+            }
+        }
+        _ => parse_timeout(timeout_of(name, args)).ok(),
+    }
+}
+
+/// What a command can use of a key that has changed.
+fn wants(name: &str) -> Wants {
+    match name {
+        "bzpopmin" | "bzpopmax" | "bzmpop" => Wants::Type(3),
+        "xread" => Wants::Type(6),
+        "xreadgroup" => Wants::Anything,
+        _ => Wants::Type(1),
+    }
+}
+
 impl Core {
+    /// How long a request may wait in ms (`None`: for ever), if it may.
+    pub(super) fn patience(&self, command: &Command, args: Args) -> Option<Option<u64>> {
+        patience(command.spec.name, args)
+    }
+
     /// Runs a command that may have to wait.
-    pub(super) fn run_blocking(&mut self, conn: &mut Conn, command: &'static Command, args: Args) -> Flow {
-        let deadline_ms = match parse_timeout(timeout_of(command.spec.name, args)) {
-            Ok(timeout_ms) => timeout_ms.map_or(u64::MAX, |ms| self.now_ms.saturating_add(ms)),
-            Err(text) => return self.refuse(conn, Some(command), text.as_bytes()),
-        };
+    pub(super) fn run_blocking(
+        &mut self,
+        conn: &mut Conn,
+        command: &'static Command,
+        args: Args,
+        patience_ms: Option<u64>,
+    ) -> Flow {
+        let deadline_ms = patience_ms.map_or(u64::MAX, |ms| self.now_ms.saturating_add(ms));
         let Some((at, seq)) = self.begin_spanning(conn) else { return Flow::Retry };
-        let wait = Wait {
-            command,
-            session: conn.session,
-            args: OwnedArgs::new(args.iter()),
-            at,
-            seq,
-            deadline_ms,
-            started: Ticks::now(),
-            nothing: Outcome { bytes: Vec::new(), gates: Vec::new() },
-        };
+        let args = OwnedArgs::new(args.iter());
+        let wait = Wait { command, session: conn.session, args, at, seq, deadline_ms, started: Ticks::now() };
         self.tasks.spawn(move |handle| attempt(handle, wait));
         Flow::Blocked
     }
@@ -90,10 +119,8 @@ impl Core {
         let mut any = false;
         while !self.shard.waiting.ready.is_empty() && !self.standstill.stopped {
             let mut served = false;
-            for key in std::mem::take(&mut self.shard.waiting.ready) {
-                while self.serve_one(&key) {
-                    served = true;
-                }
+            for change in std::mem::take(&mut self.shard.waiting.ready) {
+                served |= self.serve_line(change);
             }
             any |= served;
             if !served {
@@ -103,87 +130,67 @@ impl Core {
         any
     }
 
-    /// Runs the command of who has waited for a key longest, or wakes them; `false` if that has to wait on.
-    fn serve_one(&mut self, key: &LockKey) -> bool {
-        let Some((tx, step)) = self.shard.waiting.first(key) else { return false };
-        let Some(step) = step else {
+    /// Goes along the line of those who wait for a key that has changed; says whether anybody was served or told.
+    fn serve_line(&mut self, change: Change) -> bool {
+        let (mut at, mut served) = (0, false);
+        loop {
+            let type_code = self.type_of(&change.key);
+            let Some(tx) = self.shard.waiting.next(&change, &mut at, type_code) else { return served };
+            let step = match self.shard.waiting.turn(tx, &change) {
+                Turn::Wait => return served,
+                Turn::Tell => {
+                    self.answer_coordinator(tx, Answer::Done);
+                    return true;
+                }
+                Turn::Run(step) => step,
+            };
+            let args = step.args.as_args();
+            let spec = step.command.spec;
+            let is_locked = !self.locks.is_empty() && {
+                let keys = lock_keys(spec, args, step.session.db);
+                keys.iter().any(|key| self.locks.blocks(key, lock_mode(spec)))
+            };
+            if is_locked || (spec.flags.has(Flags::WRITE) && self.shard.admit(args).is_err()) {
+                // Whatever ends this brings about a pass, and there it is looked at again.
+                self.shard.waiting.ready.push(change);
+                return served;
+            }
+            let Some(run) = step.command.exec.on_shard() else { return served };
+            let mut bytes = Vec::new();
+            self.shard.run(step.command, run, step.session, args, &mut bytes);
+            if is_nothing(&bytes) {
+                self.shard.waiting.found_nothing(tx, &change);
+                continue;
+            }
+            let gate = self.gate_of_last();
             self.shard.waiting.remove(tx);
-            self.answer_coordinator(tx, Answer::Done);
-            return true;
-        };
-        let args = step.args.as_args();
-        let keys = lock_keys(step.command.spec, args, step.session.db);
-        let is_locked = keys.iter().any(|key| self.locks.blocks(key, Mode::Exclusive));
-        if is_locked || self.shard.admit(args).is_err() {
-            // Looked at again in the next pass.
-            self.shard.waiting.ready.push(key.clone());
-            return false;
+            self.answer_coordinator(tx, Answer::Replies { replies: vec![bytes], gate });
+            served = true;
         }
-        let Exec::Blocking(run) = step.command.exec else { return false };
-        let mut bytes = Vec::new();
-        self.shard.run(step.command, run, step.session, args, &mut bytes);
-        if is_nothing(&bytes) || bytes.first() == Some(&b'-') {
-            return false;
-        }
-        let gate = self.gate_of_last();
-        self.shard.waiting.remove(tx);
-        self.answer_coordinator(tx, Answer::Replies { replies: vec![bytes], gate });
-        true
+    }
+
+    /// Redis's number of the type of a key of this core; `None`: it is not there.
+    fn type_of(&self, key: &LockKey) -> Option<u8> {
+        let db = self.shard.db(key.db);
+        let entry = db.find(hash_key(&key.key), &key.key)?;
+        db.expire_at(entry).is_none_or(|at| at > self.now_ms).then(|| db.type_code(entry))
     }
 
     /// Somebody begins to wait for keys of this core.
-    pub(super) fn begin_waiting(&mut self, tx: TxId, keys: Vec<LockKey>, command: Option<StepCommand>) {
-        for key in &keys {
-            // It may have come since the command was tried.
-            if self.shard.db(key.db).find(hash_key(&key.key), &key.key).is_some() {
-                self.shard.waiting.ready.push(key.clone());
-            }
-        }
-        self.shard.waiting.add(tx, keys, command);
-    }
-
-    /// Ends a wait on cores where it has not ended yet; those answer.
-    pub(super) fn end_waiting(&mut self, tx: TxId, cores: &[usize]) {
-        for &core in cores {
-            if core != self.me() {
-                self.mesh.send(core, Envelope::Request { tx, request: Request::Forget });
-            } else if let Some(answer) = self.participate(tx, Request::Forget) {
-                self.tasks.answer(tx.number, core, answer);
-            }
-        }
-    }
-
-    /// Ends the waits that are over.
-    pub(super) fn end_waits(&mut self, is_over: impl Fn(&Blocked) -> bool) {
-        let me = self.me() as u16;
-        let over: Vec<(u64, Vec<usize>)> = self
-            .blocked
-            .iter()
-            .filter(|(_, one)| is_over(one))
-            .map(|(&number, one)| (number, one.cores.clone()))
-            .collect();
-        for (number, cores) in over {
-            self.end_waiting(TxId { core: me, number }, &cores);
-        }
-    }
-
-    /// Ends the waits whose time is over.
-    pub(super) fn end_late_waits(&mut self) {
-        let now_ms = self.now_ms;
-        self.end_waits(|one| one.deadline_ms <= now_ms);
-    }
-
-    /// Ends the wait of a client that has gone.
-    pub(super) fn end_wait_of(&mut self, at: ConnRef) {
-        self.end_waits(|one| one.at == at);
+    pub(super) fn begin_waiting(&mut self, tx: TxId, keys: Vec<LockKey>, wants: Wants, command: Option<StepCommand>) {
+        let waiting = &mut self.shard.waiting;
+        waiting.add(tx, keys.clone(), wants, command);
+        // Something may have come since the command was tried.
+        keys.iter().for_each(|key| waiting.changed(key.db, &key.key));
     }
 
     /// CLIENT UNBLOCK; says whether the client waited.
     pub(super) fn unblock(&mut self, id: u64, with_error: bool) -> bool {
         let waiting = self.conns.iter().find(|conn| conn.id == id && conn.special.has(Special::WAITING));
         let Some(at) = waiting.map(|conn| conn.place) else { return false };
-        let Some(blocked) = self.blocked.values_mut().find(|one| one.at == at) else { return false };
-        blocked.with_error = with_error;
+        if !self.blocked.mark_unblocked(at, with_error) {
+            return false;
+        }
         self.end_wait_of(at);
         true
     }
@@ -198,32 +205,35 @@ impl Core {
 
 /// Tries a command, and has it wait if it finds nothing.
 async fn attempt(handle: Handle, mut wait: Wait) {
-    let outcome = run_once(&handle, &wait).await;
+    let outcome = run_once(&handle, wait.command, wait.session, &wait.args).await;
     handle.with(|core| {
         let is_there = core.conns.get(wait.at).is_some();
-        if !is_nothing(&outcome.bytes) || !is_there || core.now_ms >= wait.deadline_ms {
+        if !is_nothing(&outcome.bytes) || !is_there {
             return core.end_blocking(wait, outcome);
+        }
+        if core.now_ms >= wait.deadline_ms {
+            let proto = wait.session.proto;
+            return core.end_blocking(wait, nothing(proto));
         }
         if let Some(conn) = core.conns.get(wait.at) {
             conn.special.set(Special::WAITING, true);
         }
-        wait.nothing = outcome;
+        wait.settle(&outcome.bytes);
         // A wait must not hold off what needs all tasks to end, and locks nothing.
         core.tasks.spawn_conductor(move |handle| sleep(handle, wait));
     });
 }
 
-async fn run_once(handle: &Handle, wait: &Wait) -> Outcome {
-    let args = wait.args.as_args();
-    match handle.with(|core| core.owner(wait.command.spec, args)) {
-        Ok(Owner::Several) => run_gather(handle, wait.command, wait.session, &wait.args).await,
+async fn run_once(handle: &Handle, command: &'static Command, session: Session, args: &OwnedArgs) -> Outcome {
+    match handle.with(|core| core.owner(command.spec, args.as_args())) {
+        Ok(Owner::Several) => run_gather(handle, command, session, args).await,
         Ok(Owner::Core(core)) => {
             let request = Request::Whole {
-                keys: lock_keys(wait.command.spec, args, wait.session.db),
-                mode: Mode::Exclusive,
+                keys: lock_keys(command.spec, args.as_args(), session.db),
+                mode: lock_mode(command.spec),
                 watched: Vec::new(),
-                commands: vec![wait.step()],
-                writes: true,
+                commands: vec![StepCommand { command, session, args: args.clone() }],
+                writes: command.spec.flags.has(Flags::WRITE),
             };
             match handle.ask_one(core, request).await {
                 Answer::Replies { mut replies, gate } => {
@@ -236,37 +246,45 @@ async fn run_once(handle: &Handle, wait: &Wait) -> Outcome {
     }
 }
 
-/// Waits until a key has changed or the time is over.
+/// Waits until a key has something or the time is over.
 async fn sleep(handle: Handle, wait: Wait) {
-    let keys = wait.keys();
     let (alone, keys) = handle.with(|core| {
         let alone = matches!(core.owner(wait.command.spec, wait.args.as_args()), Ok(Owner::Core(_)));
-        let keys = by_core(keys, core.cores());
-        let cores = keys.keys().copied().collect();
-        let blocked = Blocked { at: wait.at, deadline_ms: wait.deadline_ms, cores, with_error: false };
-        core.blocked.insert(handle.tx.number, blocked);
+        let keys = by_core(wait.keys(), core.cores());
+        let cores: Vec<usize> = keys.keys().copied().collect();
+        core.blocked.insert(handle.tx.number, Blocked::new(wait.at, wait.deadline_ms, cores));
         (alone, keys)
     });
-    let command = || alone.then(|| wait.step());
-    let requests = keys.into_iter().map(|(core, keys)| (core, Request::Await { keys, command: command() })).collect();
-    let answers = handle.ask_any(requests).await;
-    handle.with(|core| {
-        let with_error = core.blocked.remove(&handle.tx.number).is_some_and(|one| one.with_error);
-        match answers.into_iter().find(|answer| !matches!(answer, Answer::Busy)) {
-            Some(Answer::Replies { mut replies, gate }) => {
-                let bytes = replies.pop().unwrap_or_default();
-                core.end_blocking(wait, Outcome { bytes, gates: gate.into_iter().collect() });
-            }
-            Some(_) => core.tasks.spawn(move |handle| attempt(handle, wait)),
-            None if with_error => {
-                core.end_blocking(wait, Outcome::error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"));
-            }
-            None => {
-                let mut wait = wait;
-                let nothing = std::mem::replace(&mut wait.nothing, Outcome { bytes: Vec::new(), gates: Vec::new() });
-                core.end_blocking(wait, nothing);
-            }
+    let cores: Vec<usize> = keys.keys().copied().collect();
+    let wants = wants(wait.command.spec.name);
+    let request = |keys| Request::Await { keys, wants, command: alone.then(|| wait.step()) };
+    handle.listen(keys.into_iter().map(|(core, keys)| (core, request(keys))).collect());
+    let outcome = loop {
+        let mut told = handle.told().await;
+        if let Some(at) = told.iter().position(|(_, answer)| matches!(answer, Answer::Replies { .. })) {
+            let (_, Answer::Replies { mut replies, gate }) = told.swap_remove(at) else { continue };
+            break Outcome { bytes: replies.pop().unwrap_or_default(), gates: gate.into_iter().collect() };
         }
+        if told.iter().any(|(_, answer)| matches!(answer, Answer::Busy)) {
+            break handle.with(|core| match core.blocked.is_error(handle.tx.number) {
+                true => Outcome::error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+                false => nothing(wait.session.proto),
+            });
+        }
+        let (command, session, args) = (wait.command, wait.session, wait.args.clone());
+        let outcome = handle.aside(move |handle| async move { run_once(&handle, command, session, &args).await }).await;
+        if !is_nothing(&outcome.bytes) {
+            break outcome;
+        }
+        handle.tell(told.into_iter().map(|(core, _)| (core, Request::TrialOver)).collect());
+    };
+    handle.stop_listening();
+    if !alone {
+        handle.tell(cores.into_iter().map(|core| (core, Request::Forget)).collect());
+    }
+    handle.with(|core| {
+        core.blocked.remove(handle.tx.number);
+        core.end_blocking(wait, outcome);
     });
 }
 
@@ -283,11 +301,31 @@ impl Wait {
             _ => lock_keys(self.command.spec, self.args.as_args(), self.session.db),
         }
     }
+
+    /// Takes over what the first try found out: XREAD waits for what comes behind the ends that it saw then.
+    fn settle(&mut self, nothing: &[u8]) {
+        let Some(words) = nothing.strip_prefix(&[SETTLED]) else { return };
+        let ids: Vec<&[u8]> = words.split(|&byte| byte == b' ').collect();
+        let args = self.args.as_args();
+        let kept = args.len() - ids.len();
+        self.args = OwnedArgs::new(args.iter().take(kept).chain(ids));
+    }
+}
+
+/// What a handler's reply begins with that found nothing and tells, behind it and between blanks, what its last
+/// arguments are to be while it waits. No reply begins like that.
+pub(crate) const SETTLED: u8 = 0;
+
+/// The reply of one that has waited for nothing.
+fn nothing(proto: Proto) -> Outcome {
+    let mut bytes = Vec::new();
+    Reply::new(&mut bytes, proto).null_array();
+    Outcome { bytes, gates: Vec::new() }
 }
 
 /// Whether a reply says that nothing was found.
 fn is_nothing(reply: &[u8]) -> bool {
-    matches!(reply, b"*-1\r\n" | b"$-1\r\n" | b"_\r\n")
+    matches!(reply, b"*-1\r\n" | b"$-1\r\n" | b"_\r\n" | [SETTLED, ..])
 }
 
 #[cfg(test)]
@@ -366,6 +404,7 @@ mod tests {
             assert_eq!(rig.ask(waiting, &format!("BLPOP {wanted} 100000")), "");
             rig.with(0, |core| core.cron());
             assert_eq!(rig.take(waiting), "");
+            rig.with(0, |core| assert!(core.next_deadline_ms().is_some_and(|at| at > core.now_ms + 90_000_000)));
             rig.with(0, |core| core.end_waits(|one| one.deadline_ms < u64::MAX));
             assert_eq!(rig.take(waiting), "*-1");
             assert_eq!(rig.ask(waiting, &format!("BLPOP {wanted} 0")), "");
@@ -406,11 +445,171 @@ mod tests {
     }
 
     #[test]
+    fn who_is_woken_for_nothing_keeps_the_place_in_line() {
+        let mut rig = Rig::new(3, &[]);
+        let [a, b, ..] = keys();
+        let (first, second, pusher) = (rig.connect(2), rig.connect(1), rig.connect(1));
+        rig.ask(first, &format!("BLPOP {a} {b} 0"));
+        rig.ask(second, &format!("BLPOP {b} 0"));
+        for _ in 0..3 {
+            // What was pushed is gone again before the first one, which has keys on two cores, can look.
+            rig.send(pusher, &["RPUSH", &b, "x"]);
+            rig.send(pusher, &["LPOP", &b]);
+            assert_eq!(rig.take(pusher), ":1 $1 x");
+        }
+        assert_eq!((rig.take(first), rig.take(second)), (String::new(), String::new()));
+        assert_eq!(rig.ask(pusher, &format!("RPUSH {b} 1 2")), ":2");
+        assert_eq!(rig.take(first), format!("*2 {} $1 1", bulk(&b)));
+        assert_eq!(rig.take(second), format!("*2 {} $1 2", bulk(&b)));
+    }
+
+    #[test]
+    fn each_waits_for_its_own_type() {
+        let mut rig = Rig::new(3, &[]);
+        for key in keys() {
+            let (list, zset, other) = (rig.connect(0), rig.connect(0), rig.connect(0));
+            rig.ask(list, &format!("BLPOP {key} 0"));
+            rig.ask(zset, &format!("BZPOPMIN {key} 0"));
+            assert_eq!(rig.ask(other, &format!("ZADD {key} 1 m")), ":1");
+            assert_eq!(rig.take(zset), format!("*3 {} $1 m $1 1", bulk(&key)));
+            assert_eq!(rig.take(list), "");
+            assert_eq!(rig.ask(other, &format!("RPUSH {key} 1")), ":1");
+            assert_eq!(rig.take(list), format!("*2 {} $1 1", bulk(&key)));
+        }
+    }
+
+    #[test]
+    fn readers_of_streams_get_what_comes_after_they_began_to_wait() {
+        let mut rig = Rig::new(3, &[]);
+        let all = keys();
+        let other = rig.connect(0);
+        for key in &all {
+            rig.ask(other, &format!("XADD {key} 5-1 f old"));
+        }
+        for wanted in [all[1..2].to_vec(), all.to_vec()] {
+            let (one, two) = (rig.connect(0), rig.connect(1));
+            let ids = vec!["$"; wanted.len()].join(" ");
+            for waiting in [one, two] {
+                assert_eq!(rig.ask(waiting, &format!("XREAD COUNT 9 BLOCK 0 STREAMS {} {ids}", wanted.join(" "))), "");
+            }
+            // Another key, and another change of this one: nothing for them.
+            rig.ask(other, &format!("XDEL {} 5-1", all[1]));
+            assert_eq!(rig.take(one), "");
+            let id = rig.ask(other, &format!("XADD {} * f new", all[1]));
+            let entry = format!("*1 *2 {} *1 *2 {id} *2 $1 f $3 new", bulk(&all[1]));
+            assert_eq!(rig.take(one), entry);
+            assert_eq!(rig.take(two), entry);
+        }
+        let waiting = rig.connect(0);
+        rig.ask(other, "DEL none");
+        assert_eq!(rig.ask(waiting, "XREAD BLOCK 0 STREAMS none +"), "");
+        rig.ask(other, "XADD none 7-7 f v");
+        assert_eq!(rig.take(waiting), "*1 *2 $4 none *1 *2 $3 7-7 *2 $1 f $1 v");
+        (0..3)
+            .for_each(|core| rig.with(core, |core| assert!(core.shard.waiting.is_empty() && core.blocked.is_empty())));
+    }
+
+    #[test]
+    fn a_transaction_over_two_cores_reaches_a_reader_whole() {
+        let mut rig = Rig::new(3, &[]);
+        let [a, b, ..] = keys();
+        let (waiting, other) = (rig.connect(2), rig.connect(0));
+        assert_eq!(rig.ask(waiting, &format!("XREAD BLOCK 0 STREAMS {a} {b} $ $")), "");
+        for line in ["MULTI", &format!("XADD {a} 1-1 f v"), &format!("XADD {b} 1-1 f v"), "EXEC"] {
+            rig.ask(other, line);
+        }
+        let entry = "*1 *2 $3 1-1 *2 $1 f $1 v";
+        assert_eq!(rig.take(waiting), format!("*2 *2 {} {entry} *2 {} {entry}", bulk(&a), bulk(&b)));
+    }
+
+    #[test]
+    fn a_group_that_goes_ends_the_waits_for_it() {
+        let mut rig = Rig::new(3, &[]);
+        let all = keys();
+        let no_group =
+            |key: &str| format!("-NOGROUP No such key '{key}' or consumer group 'g' in XREADGROUP with GROUP option");
+        let wrong_type = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+        let other = rig.connect(0);
+        for wanted in [vec![all[1].clone()], all[..3].to_vec()] {
+            let key = all[1].clone();
+            let ends: Vec<(Vec<String>, String)> = vec![
+                (vec![format!("XADD {key} 9-9 f v")], String::new()),
+                (vec![format!("DEL {key}")], no_group(&key)),
+                (vec![format!("SET {key} v")], wrong_type.into()),
+                (vec![format!("XGROUP DESTROY {key} g")], no_group(&key)),
+                (vec!["FLUSHALL".into()], String::from("-NOGROUP")),
+            ];
+            for (lines, end) in ends {
+                rig.ask(other, &format!("DEL {}", all.join(" ")));
+                for key in &wanted {
+                    rig.ask(other, &format!("XGROUP CREATE {key} g $ MKSTREAM"));
+                }
+                let waiting = rig.connect(2);
+                let ids = vec![">"; wanted.len()].join(" ");
+                let request = format!("XREADGROUP GROUP g c BLOCK 0 STREAMS {} {ids}", wanted.join(" "));
+                assert_eq!(rig.ask(waiting, &request), "");
+                lines.iter().for_each(|line| drop(rig.ask(other, line)));
+                let reply = rig.take(waiting);
+                match end.as_str() {
+                    "" => assert_eq!(reply, format!("*1 *2 {} *1 *2 $3 9-9 *2 $1 f $1 v", bulk(&key))),
+                    "-NOGROUP" => assert!(reply.starts_with(&end), "{reply}"),
+                    end => assert_eq!(reply, end, "{lines:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_come_into_being_in_any_way_wake_who_waits_for_them() {
+        let mut rig = Rig::new(3, &[]);
+        let all = keys();
+        for (index, line) in [
+            "RENAME src KEY",
+            "COPY src KEY",
+            "SORT src STORE KEY",
+            "LMOVE src KEY LEFT LEFT",
+            "SWAPDB 0 1",
+            "MOVE KEY 0",
+        ]
+        .iter()
+        .enumerate()
+        {
+            for wanted in [all[1].clone(), all[1..3].join(" ")] {
+                let (waiting, other) = (rig.connect(0), rig.connect(0));
+                rig.ask(other, "FLUSHALL");
+                rig.ask(other, "RPUSH src 1");
+                assert_eq!(rig.ask(waiting, &format!("BLPOP {wanted} 0")), "", "{line}");
+                if index >= 4 {
+                    rig.ask(other, "SELECT 1");
+                    rig.ask(other, &format!("RPUSH {} 1", all[1]));
+                }
+                rig.ask(other, &line.replace("KEY", &all[1]));
+                assert_eq!(rig.take(waiting), format!("*2 {} $1 1", bulk(&all[1])), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_a_transaction_no_stream_is_waited_for() {
+        let mut rig = Rig::new(3, &[]);
+        let all = keys();
+        let client = rig.connect(0);
+        rig.ask(client, "MULTI");
+        rig.ask(client, &format!("XREAD BLOCK 0 STREAMS {} $ $ $ $", all.join(" ")));
+        rig.ask(client, &format!("XREAD BLOCK 0 STREAMS {} $", all[1]));
+        assert_eq!(rig.ask(client, "EXEC"), "*2 *-1 *-1");
+        assert_eq!(rig.ask(client, &format!("XREAD STREAMS {} $ $ $ $", all.join(" "))), "*-1");
+        assert_eq!(rig.ask(client, &format!("XREAD BLOCK -1 STREAMS {} $", all[1])), "-ERR timeout is negative");
+    }
+
+    #[test]
     fn timeouts_are_decimal_seconds() {
         let bad = Err("ERR timeout is not a float or out of range");
         assert_eq!(parse_timeout(b"0"), Ok(None));
         assert_eq!(parse_timeout(b"1.5"), Ok(Some(1500)));
         assert_eq!(parse_timeout(b"0.0001"), Ok(Some(1)));
+        assert_eq!(parse_timeout(b"0x10"), Ok(Some(16_000)));
+        assert_eq!(parse_timeout(b"0x7FFFFFFFFFFFFFFF"), Err("ERR timeout is out of range"));
         assert_eq!(parse_timeout(b"-1"), Err("ERR timeout is negative"));
         assert_eq!(parse_timeout(b"1e300"), Err("ERR timeout is out of range"));
         for text in [&b"x"[..], b"", b"nan", b"inf", b"1 "] {

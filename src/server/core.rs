@@ -184,7 +184,9 @@ pub struct Core {
     /// Connections that were taken over and do not receive yet.
     pub(super) arm: Vec<ConnRef>,
     /// Waits of this core's clients for keys.
-    pub(super) blocked: std::collections::HashMap<u64, super::blocking::Blocked>,
+    pub(super) blocked: super::waits::Waits,
+    /// Tasks that wait until something is durable.
+    pub(super) awaited: Vec<super::safety::Awaited>,
     /// Connections that monitor.
     pub(super) monitors: Vec<ConnRef>,
     /// The data is not there yet.
@@ -243,6 +245,7 @@ impl Core {
             awaiting_pause: Vec::new(),
             arm: Vec::new(),
             blocked: Default::default(),
+            awaited: Vec::new(),
             monitors: Vec::new(),
             loading: true,
             attention: true,
@@ -339,6 +342,9 @@ impl Core {
             }
             self.gates[core].pop_front();
             self.release(conn);
+        }
+        if !self.awaited.is_empty() {
+            self.tell_awaited();
         }
     }
 

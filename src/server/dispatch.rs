@@ -48,13 +48,13 @@ impl Core {
     #[inline]
     pub(super) fn run(&mut self, conn: &mut Conn, command: &'static Command, args: Args) -> Flow {
         match command.exec {
-            Exec::Keyed(run) => match self.owner(command.spec, args) {
-                Ok(Owner::Core(core)) if core == self.me() => self.run_here(conn, command, run, args),
-                Ok(Owner::Core(core)) => self.forward(conn, command, args, core),
-                Ok(Owner::Several) => self.gather(conn, command, args),
-                Err(text) => self.refuse(conn, Some(command), text.as_bytes()),
+            Exec::Keyed(run) => self.run_keyed(conn, command, run, args),
+            Exec::Reaching(_) if self.reaches_out(args) => self.reach(conn, command, args),
+            Exec::Reaching(run) => self.run_keyed(conn, command, run, args),
+            Exec::Blocking(run) => match self.patience(command, args) {
+                Some(patience_ms) => self.run_blocking(conn, command, args, patience_ms),
+                None => self.run_keyed(conn, command, run, args),
             },
-            Exec::Blocking(_) => self.run_blocking(conn, command, args),
             Exec::Split(run, merge) => match self.owner(command.spec, args) {
                 Ok(Owner::Core(core)) if core == self.me() => self.run_here(conn, command, run, args),
                 Ok(Owner::Core(core)) => self.forward(conn, command, args, core),
@@ -75,6 +75,17 @@ impl Core {
                 };
                 self.refuse(conn, None, &error.text(args))
             }
+        }
+    }
+
+    /// Runs a command on the core that owns its keys, or brings them together.
+    #[inline]
+    fn run_keyed(&mut self, conn: &mut Conn, command: &'static Command, run: KeyedFn, args: Args) -> Flow {
+        match self.owner(command.spec, args) {
+            Ok(Owner::Core(core)) if core == self.me() => self.run_here(conn, command, run, args),
+            Ok(Owner::Core(core)) => self.forward(conn, command, args, core),
+            Ok(Owner::Several) => self.gather(conn, command, args),
+            Err(text) => self.refuse(conn, Some(command), text.as_bytes()),
         }
     }
 

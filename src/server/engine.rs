@@ -28,6 +28,12 @@ const CRON_MS: u32 = 100;
 /// from there. Only then it sleeps through glommio, which costs a few microseconds more.
 const SHORT_SLEEP_US: u32 = 200;
 
+/// Payload of the timer that ends clients' waits.
+const DEADLINE: u64 = 1;
+
+/// Longest time that this timer is set to, milliseconds.
+const DEADLINE_MS_MAX: u64 = 3_600_000;
+
 /// While another core owes an answer, it is looked for so many times before sleeping.
 const LOOKS_FOR_MAIL: u32 = 200;
 
@@ -50,6 +56,9 @@ pub struct Engine {
     quick: Vec<ConnRef>,
     resume: Vec<ConnRef>,
     cron_span: Box<Timespec>,
+    /// How long the nearest wait of a client may still take, and until when that is, unix ms, if a timer runs for it.
+    deadline_span: Box<Timespec>,
+    deadline_ms: Option<u64>,
     /// Background work goes on soon: only short sleeps.
     dozes: bool,
     /// More cores than CPUs: looking for mail instead of sleeping would keep others from running.
@@ -94,6 +103,8 @@ impl Engine {
             quick: Vec::new(),
             resume: Vec::new(),
             cron_span: Box::new(Timespec::new().nsec(CRON_MS * 1_000_000)),
+            deadline_span: Box::new(Timespec::new()),
+            deadline_ms: None,
             dozes: false,
             crowded,
         })
@@ -191,6 +202,7 @@ impl Engine {
             }
         }
         core.serve_waiting();
+        self.arm_deadline(&core)?;
         self.drive_log(&mut core)?;
         self.send_all(&mut core)?;
         let ring = &mut self.ring;
@@ -248,6 +260,11 @@ impl Engine {
                     core.take_in(me, message);
                 }
                 if completion.more() { Ok(()) } else { self.arm_mailbox() }
+            }
+            Token::TIMER if completion.token.payload() == DEADLINE => {
+                self.deadline_ms = None;
+                core.end_late_waits();
+                Ok(())
             }
             Token::TIMER => {
                 core.cron();
@@ -418,6 +435,21 @@ impl Engine {
         let entry = opcode::PollAdd::new(Fd(self.mailbox.bell()), libc::POLLIN as u32).multi(true).build();
         // SAFETY: the entry names no memory.
         unsafe { self.ring.push(entry, Token::new(Token::OUTSIDE, 0)) }
+    }
+
+    /// Sees to it that the core wakes up when the time of a waiting client is over. Called once a pass, whose end
+    /// submits the entry before the span can change again.
+    fn arm_deadline(&mut self, core: &Core) -> io::Result<()> {
+        let Some(next_ms) = core.next_deadline_ms() else { return Ok(()) };
+        if self.deadline_ms.is_some_and(|armed_ms| armed_ms <= next_ms) {
+            return Ok(());
+        }
+        self.deadline_ms = Some(next_ms);
+        let left_ms = next_ms.saturating_sub(core.now_ms).clamp(1, DEADLINE_MS_MAX);
+        *self.deadline_span = Timespec::new().sec(left_ms / 1000).nsec((left_ms % 1000) as u32 * 1_000_000);
+        let entry = opcode::Timeout::new(&*self.deadline_span).build();
+        // SAFETY: the span is boxed, lives as long as the engine, and stays as it is until the kernel has read it.
+        unsafe { self.ring.push(entry, Token::new(Token::TIMER, DEADLINE)) }
     }
 
     fn arm_timer(&mut self) -> io::Result<()> {

@@ -150,7 +150,16 @@ impl<'a> Loader<'a> {
 
     fn replay_keyed(&mut self, command: &'static Command, db: u16, args: Args) -> Result<(), String> {
         let cores = self.shards.len();
-        let keys = super::dispatch::lock_keys(command.spec, args, db);
+        let mut keys = super::dispatch::lock_keys(command.spec, args, db);
+        if matches!(command.exec, Exec::Reaching(_)) {
+            // Only Redis logs this one as it was asked for: its other keys are on any core here.
+            let source = LockKey::new(db, args.at(1));
+            let value = self.shards[slot::core_of_key(&source.key, cores)].copy_for_replay(&source);
+            let reached = crate::command::reached_keys(args, value.as_ref().map(|value| &value.value));
+            keys.extend(reached.into_iter().flatten().map(|key| LockKey { db, key: key.into() }));
+            keys.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            keys.dedup();
+        }
         let mut owners: Vec<usize> = keys.iter().map(|key| slot::core_of_key(&key.key, cores)).collect();
         owners.dedup();
         match owners.as_slice() {
@@ -168,7 +177,7 @@ impl<'a> Loader<'a> {
         args: Args,
         keys: Vec<LockKey>,
     ) -> Result<(), String> {
-        let (Exec::Keyed(run) | Exec::Split(run, _)) = command.exec else {
+        let Some(run) = command.exec.on_shard() else {
             return Err(format!("{} is no effect", command.spec.name));
         };
         let cores = self.shards.len();
@@ -232,7 +241,7 @@ fn replay_on(
     args: Args,
     reply: &mut Vec<u8>,
 ) -> Result<(), String> {
-    let (Exec::Keyed(run) | Exec::Split(run, _)) = command.exec else {
+    let Some(run) = command.exec.on_shard() else {
         return Err(format!("{} is no effect", command.spec.name));
     };
     reply.clear();

@@ -134,6 +134,7 @@ impl Core {
         for at in doomed {
             self.close(at);
         }
+        self.give_up_awaited();
         for core in 0..self.cores() {
             if core != me as usize {
                 self.mesh.send(core, Envelope::PeerPoisoned);
@@ -163,6 +164,7 @@ impl Core {
         let doomed: Vec<_> =
             self.conns.iter().filter(|conn| conn.outbox.waits_for(core)).map(|conn| conn.place).collect();
         doomed.into_iter().for_each(|at| self.close(at));
+        self.give_up_awaited();
     }
 
     /// A segment is ready, or could not be made.

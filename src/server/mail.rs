@@ -2,7 +2,6 @@
 
 use super::core::Core;
 use super::participant::Deferred;
-use crate::command::Exec;
 use crate::command::spec::Flags;
 use crate::keyspace::hash_key;
 use crate::net::{Gate, ReplyTo};
@@ -38,6 +37,10 @@ impl Core {
             Envelope::Request { tx, request } => {
                 if let Some(answer) = self.participate(tx, request) {
                     self.answer_coordinator(tx, answer);
+                }
+                // Nobody overtakes those who wait, also not the next message.
+                if !self.shard.waiting.ready.is_empty() {
+                    self.serve_waiting();
                 }
             }
             Envelope::Answer { tx, answer } => self.tasks.answer(tx.number, from, answer),
@@ -119,7 +122,7 @@ impl Core {
                 }
             }
         }
-        if let Exec::Keyed(run) | Exec::Split(run, _) | Exec::Every(run, _) | Exec::Cursor(run) = command.exec {
+        if let Some(run) = command.exec.on_shard() {
             let start = replies.len();
             self.shard.run(command, run, session, args, replies);
             let failed = replies.get(start) == Some(&b'-');

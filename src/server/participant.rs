@@ -120,8 +120,12 @@ impl Core {
                 None
             }
             Request::Query(query) => self.find_out(tx, query),
-            Request::Await { keys, command } => {
-                self.begin_waiting(tx, keys, command);
+            Request::Await { keys, wants, command } => {
+                self.begin_waiting(tx, keys, wants, command);
+                None
+            }
+            Request::TrialOver => {
+                self.shard.waiting.end_trial(tx);
                 None
             }
             Request::Forget => self.shard.waiting.remove(tx).then_some(Answer::Busy),
@@ -137,12 +141,7 @@ impl Core {
         self.shard.enter_unit(unit);
         for step in commands {
             let mut reply = Vec::new();
-            if let crate::command::Exec::Keyed(run)
-            | crate::command::Exec::Blocking(run)
-            | crate::command::Exec::Split(run, _)
-            | crate::command::Exec::Every(run, _)
-            | crate::command::Exec::Cursor(run) = step.command.exec
-            {
+            if let Some(run) = step.command.exec.on_shard() {
                 self.shard.run(step.command, run, step.session, step.args.as_args(), &mut reply);
             }
             gate = gate.max_by_lsn(self.gate_of_last());
@@ -208,7 +207,7 @@ impl Core {
     pub(super) fn run_deferred(&mut self, deferred: Deferred) {
         let Deferred { command, session, to, args } = deferred;
         let mut bytes = Vec::new();
-        if let crate::command::Exec::Keyed(run) | crate::command::Exec::Split(run, _) = command.exec {
+        if let Some(run) = command.exec.on_shard() {
             self.shard.run(command, run, session, args.as_args(), &mut bytes);
         }
         let gate = self.gate_of_last();

@@ -172,8 +172,8 @@ impl Core {
                 Finding::Gate(self.newest_gate())
             }
             Query::Size { db } => Finding::Count(self.shard.db(db).len() as u64),
-            Query::RandomKey { db } => Finding::Name(self.random_key(db), self.newest_gate()),
-            Query::DescribeKey { db, key } => Finding::Name(self.describe_key(db, &key), self.newest_gate()),
+            Query::RandomKey { db } => Finding::Name(self.random_key(db), self.gate_of_reads()),
+            Query::DescribeKey { db, key } => Finding::Name(self.describe_key(db, &key), self.gate_of_reads()),
             Query::SlotKeys { slot, count } => self.slot_keys(slot, count),
             Query::Sleep(span) => {
                 std::thread::sleep(span);
@@ -189,6 +189,12 @@ impl Core {
     }
 
     /// What is open until everything logged here is durable; `None` if it is, or nothing is logged.
+    /// What a look at any key waits for: nothing where writes do not wait for the disk either.
+    pub(super) fn gate_of_reads(&self) -> Option<Gate> {
+        if self.shard.gates_writes() { self.newest_gate() } else { None }
+    }
+
+    /// The end of the log, if it is not durable yet.
     pub(super) fn newest_gate(&self) -> Option<Gate> {
         let me = self.me();
         let lsn = self.shard.journal_ref().log_ref().filter(|log| log.poisoned().is_none())?.last_lsn();

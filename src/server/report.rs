@@ -15,7 +15,9 @@ pub struct DatabaseReport {
     pub keys: u64,
     /// Those with an expiry time.
     pub expires: u64,
-    /// Their mean time to live, ms.
+    /// Hashes with fields that expire.
+    pub hashes_with_times: u64,
+    /// The mean time to live of keys that have one, ms.
     pub avg_ttl_ms: u64,
     /// Bytes of its table.
     pub table_bytes: u64,
@@ -34,6 +36,10 @@ pub struct ClientsReport {
     pub subscribed: u64,
     /// Watching keys.
     pub watching: u64,
+    /// Keys of this core that clients wait for.
+    pub blocking_keys: u64,
+    /// Of these, the ones whose end is waited for as well.
+    pub blocking_keys_on_nokey: u64,
     /// Keys watched.
     pub watched_keys: u64,
     /// Memory of all connections, bytes.
@@ -97,6 +103,7 @@ impl Core {
         let databases = keyspace.dbs().iter().map(|db| DatabaseReport {
             keys: db.len() as u64,
             expires: db.expires_len() as u64,
+            hashes_with_times: db.hashes_with_times() as u64,
             avg_ttl_ms: db.avg_ttl_ms(self.now_ms),
             table_bytes: db.table_bytes() as u64,
             expiry_bytes: db.expiry_bytes() as u64,
@@ -126,7 +133,13 @@ impl Core {
     }
 
     fn report_clients(&self) -> ClientsReport {
-        let mut report = ClientsReport { connected: self.conns.len() as u64, ..ClientsReport::default() };
+        let (keys, on_nokey) = self.shard.waiting.keys();
+        let mut report = ClientsReport {
+            connected: self.conns.len() as u64,
+            blocking_keys: keys as u64,
+            blocking_keys_on_nokey: on_nokey as u64,
+            ..ClientsReport::default()
+        };
         for conn in self.conns.iter() {
             report.blocked += conn.special.has(Special::WAITING) as u64;
             report.subscribed += (conn.subscriptions() > 0) as u64;

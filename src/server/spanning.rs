@@ -9,7 +9,7 @@ use super::core::Core;
 use super::dispatch::{lock_keys, lock_mode};
 use super::task::Handle;
 use crate::command::spec::{Flags, wrong_arity};
-use crate::command::{Command, Exec, Flow, Merge};
+use crate::command::{Command, Flow, Merge};
 use crate::net::{Conn, ConnRef, Gate, Session};
 use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs, Reply};
@@ -309,6 +309,18 @@ pub(super) async fn gather_locked(
 ) -> Outcome {
     let cores = handle.with(|core| core.cores());
     let keys = by_core(lock_keys(command.spec, args.as_args(), session.db), cores);
+    gather_keys(handle, command, session, args, keys).await
+}
+
+/// As [`gather_locked`], for these keys.
+pub(super) async fn gather_keys(
+    handle: &Handle,
+    command: &'static Command,
+    session: Session,
+    args: &OwnedArgs,
+    keys: KeysByCore,
+) -> Outcome {
+    let cores = handle.with(|core| core.cores());
     let order: Vec<LockKey> = keys.values().flatten().cloned().collect();
     let requests = keys.into_iter().map(|(core, keys)| (core, Request::Fetch { keys })).collect();
     let mut gates = Vec::new();
@@ -321,7 +333,7 @@ pub(super) async fn gather_locked(
     }
     let mut bytes = Vec::new();
     let changed = handle.with(|core| {
-        let (Exec::Keyed(run) | Exec::Blocking(run)) = command.exec else { return Vec::new() };
+        let Some(run) = command.exec.on_shard() else { return Vec::new() };
         core.shard.run_elsewhere(run, session, args.as_args(), order.into_iter().zip(values), &mut bytes)
     });
     let mut homes: BTreeMap<usize, Vec<_>> = BTreeMap::new();

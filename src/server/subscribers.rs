@@ -4,7 +4,7 @@ use super::core::Core;
 use super::query::Query;
 use crate::config::events;
 use crate::glob;
-use crate::net::{Conn, ConnRef, Gate, Special};
+use crate::net::{Conn, ConnRef, Gate, Outbox, Special};
 use crate::resp::{Proto, Reply};
 use crate::shard::message::Request;
 use std::collections::{HashMap, HashSet};
@@ -198,7 +198,7 @@ impl Core {
     fn publish_all_events(&mut self) {
         let wanted = self.settings.notify_keyspace_events;
         let others = self.cores_with_subscribers();
-        let gate = if self.shard.gates_writes() { self.newest_gate() } else { None };
+        let gate = self.gate_of_reads();
         for event in std::mem::take(&mut self.shard.events) {
             if others.is_empty() && self.subscribers.is_empty() {
                 continue;
@@ -240,17 +240,20 @@ fn write_message(conn: &mut Conn, message: &Message, pattern: Option<&[u8]>) {
     encode(&mut bytes, conn.session.proto, message, pattern);
     // Messages are no replies: CLIENT REPLY OFF does not hold them back.
     conn.outbox.mute(false);
-    if message.gates.is_empty() {
-        let (out, start) = conn.outbox.target();
-        out.extend_from_slice(&bytes);
-        conn.outbox.commit(start, None);
-    } else {
-        let seq = conn.outbox.pending();
-        conn.outbox.answer(seq, &bytes, &message.gates);
-    }
+    conn.outbox.push_aside_or(&bytes, &message.gates, |outbox| push(outbox, &bytes, &message.gates));
     conn.outbox.mute(conn.special.has(Special::REPLY_OFF));
 }
 
+fn push(outbox: &mut Outbox, bytes: &[u8], gates: &[Gate]) {
+    if gates.is_empty() {
+        let (out, start) = outbox.target();
+        out.extend_from_slice(bytes);
+        outbox.commit(start, None);
+    } else {
+        let seq = outbox.pending();
+        outbox.answer(seq, bytes, gates);
+    }
+}
 fn encode(out: &mut Vec<u8>, proto: Proto, message: &Message, pattern: Option<&[u8]>) {
     let mut reply = Reply::new(out, proto);
     match pattern {
@@ -266,4 +269,33 @@ fn encode(out: &mut Vec<u8>, proto: Proto, message: &Message, pattern: Option<&[
     }
     reply.bulk(&message.channel);
     reply.bulk(&message.payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::server::testing::Rig;
+
+    #[test]
+    fn a_message_in_the_middle_of_exec_comes_behind_its_reply() {
+        let mut rig = Rig::new(3, &[]);
+        let (client, publisher) = (rig.connect(0), rig.connect(0));
+        assert!(rig.ask(client, "HELLO 3").starts_with('%'));
+        assert_eq!(rig.ask(client, "SUBSCRIBE c"), ">3 $9 subscribe $1 c :1");
+        // CLIENT LIST asks all cores, so that EXEC takes several passes.
+        for line in ["MULTI", "PING", "CLIENT LIST ID 999999", "PUBLISH c own"] {
+            rig.ask(client, line);
+        }
+        rig.send(client, &["EXEC"]);
+        rig.send(publisher, &["PUBLISH", "c", "first"]);
+        for _ in 0..8 {
+            rig.pass();
+            rig.send(publisher, &["PUBLISH", "c", "more"]);
+        }
+        let reply = rig.take(client);
+        let exec = reply.find("*3 +PONG").expect("the transaction ran");
+        let array = &reply[exec..];
+        assert!(array.starts_with("*3 +PONG =4 txt: :1 "), "{reply}");
+        assert_eq!(reply.matches("$3 own").count(), 1, "{reply}");
+        assert_eq!(reply.matches("$5 first").count() + reply.matches("$4 more").count(), 9, "{reply}");
+    }
 }

@@ -20,8 +20,6 @@ type Start = Box<dyn FnOnce(Handle) -> TaskFuture>;
 /// Answers that a task waits for, by core.
 struct Inbox {
     missing: usize,
-    /// The first answer is enough to go on.
-    any: bool,
     answers: Vec<(usize, Option<Answer>)>,
 }
 
@@ -45,8 +43,8 @@ pub struct Tasks {
     running: std::collections::HashSet<u64>,
     /// New tasks have to wait.
     held: bool,
-    /// Tasks that wait for keys to change, which may take for ever.
-    asleep: usize,
+    /// What tasks that wait for keys to change were told and have not looked at.
+    told: HashMap<u64, Vec<(usize, Answer)>>,
 }
 
 impl Tasks {
@@ -61,7 +59,7 @@ impl Tasks {
             spawned: Vec::new(),
             running: Default::default(),
             held: false,
-            asleep: 0,
+            told: HashMap::new(),
         }
     }
 
@@ -106,11 +104,17 @@ impl Tasks {
 
     /// Takes in an answer.
     pub fn answer(&mut self, number: u64, from: usize, answer: Answer) {
-        let Some(inbox) = self.inboxes.get_mut(&number) else { return };
+        let Some(inbox) = self.inboxes.get_mut(&number) else {
+            if let Some(told) = self.told.get_mut(&number) {
+                told.push((from, answer));
+                self.ready.push(number);
+            }
+            return;
+        };
         if let Some((_, place)) = inbox.answers.iter_mut().find(|(core, place)| *core == from && place.is_none()) {
             *place = Some(answer);
             inbox.missing -= 1;
-            if inbox.missing == 0 || inbox.any {
+            if inbox.missing == 0 {
                 self.ready.push(number);
             }
         }
@@ -133,7 +137,7 @@ impl Tasks {
 
     /// Whether a task waits for answers that are on their way.
     pub fn is_waiting(&self) -> bool {
-        self.inboxes.len() > self.asleep
+        !self.inboxes.is_empty()
     }
 
     /// Whether a task can go on.
@@ -161,37 +165,57 @@ impl Handle {
         if requests.is_empty() {
             return Vec::new();
         }
-        self.post(requests, false);
+        self.post(requests);
         self.answers().await
     }
 
-    /// As [`Handle::ask`] of [`Request::Await`]: once one core has answered, the others are told to forget it, so that
-    /// they answer too.
-    pub(super) async fn ask_any(&self, requests: Vec<(usize, Request)>) -> Vec<Answer> {
-        self.post(requests, true);
+    /// From here on the task is told whenever a core answers it, as often as that happens; see [`Handle::told`].
+    pub(super) fn listen(&self, requests: Vec<(usize, Request)>) {
+        self.core.borrow_mut().tasks.told.insert(self.tx.number, Vec::new());
+        self.tell(requests);
+    }
+
+    /// Waits until cores have answered after [`Handle::listen`], and returns what they said so far.
+    pub(super) async fn told(&self) -> Vec<(usize, Answer)> {
         std::future::poll_fn(|_| {
             let mut core = self.core.borrow_mut();
-            let Some(inbox) = core.tasks.inboxes.get_mut(&self.tx.number) else { return Poll::Ready(()) };
-            if inbox.answers.iter().all(|(_, answer)| answer.is_none()) {
-                return Poll::Pending;
+            match core.tasks.told.get_mut(&self.tx.number) {
+                Some(told) if told.is_empty() => Poll::Pending,
+                told => Poll::Ready(told.map(std::mem::take).unwrap_or_default()),
             }
-            inbox.any = false;
-            let rest: Vec<usize> =
-                inbox.answers.iter().filter(|(_, answer)| answer.is_none()).map(|(core, _)| *core).collect();
-            core.tasks.asleep -= 1;
-            core.end_waiting(self.tx, &rest);
-            Poll::Ready(())
         })
-        .await;
-        self.answers().await
+        .await
+    }
+
+    /// Ends [`Handle::listen`]: what comes now is for nobody.
+    pub(super) fn stop_listening(&self) {
+        self.core.borrow_mut().tasks.told.remove(&self.tx.number);
+    }
+
+    /// Runs something as a task of its own, which may lock keys, and waits for what comes of it.
+    pub(super) async fn aside<F, T, R>(&self, run: F) -> R
+    where
+        F: FnOnce(Handle) -> T + 'static,
+        T: Future<Output = R> + 'static,
+        R: 'static,
+    {
+        let result = Rc::new(RefCell::new(None));
+        let (into, parent) = (result.clone(), self.tx.number);
+        self.with(|core| {
+            core.tasks.spawn(move |handle| async move {
+                let found = run(handle.clone()).await;
+                *into.borrow_mut() = Some(found);
+                handle.with(|core| core.tasks.ready.push(parent));
+            });
+        });
+        std::future::poll_fn(|_| result.borrow_mut().take().map_or(Poll::Pending, Poll::Ready)).await
     }
 
     /// Sends requests, and makes room for their answers.
-    fn post(&self, requests: Vec<(usize, Request)>, any: bool) {
+    fn post(&self, requests: Vec<(usize, Request)>) {
         let mut core = self.core.borrow_mut();
         let answers = requests.iter().map(|(to, _)| (*to, None)).collect();
-        core.tasks.inboxes.insert(self.tx.number, Inbox { missing: requests.len(), any, answers });
-        core.tasks.asleep += usize::from(any);
+        core.tasks.inboxes.insert(self.tx.number, Inbox { missing: requests.len(), answers });
         let me = core.me();
         for (to, request) in requests {
             if to != me {
@@ -207,7 +231,7 @@ impl Handle {
         {
             let mut core = self.core.borrow_mut();
             let me = core.me();
-            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, any: false, answers: vec![(me, None)] });
+            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, answers: vec![(me, None)] });
         }
         self.answers().await.pop().unwrap_or(Answer::Done)
     }
@@ -255,7 +279,7 @@ impl Handle {
         let me = {
             let mut core = self.core.borrow_mut();
             let me = core.me();
-            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, any: false, answers: vec![(me, None)] });
+            core.tasks.inboxes.insert(self.tx.number, Inbox { missing: 1, answers: vec![(me, None)] });
             core.order(Order::Barrier { tx: self.tx, effects, discards_history, ends });
             me
         };
@@ -271,7 +295,9 @@ impl Handle {
         let me = core.me();
         for (to, request) in requests {
             if to == me {
-                core.participate(self.tx, request);
+                if let Some(answer) = core.participate(self.tx, request) {
+                    core.tasks.answer(self.tx.number, me, answer);
+                }
             } else {
                 core.mesh.send(to, Envelope::Request { tx: self.tx, request });
             }

@@ -91,49 +91,54 @@ impl Rig {
     /// Runs all cores until none has anything to do. Threads that were started may still be under way.
     pub(crate) fn settle(&mut self) {
         for _ in 0..PASSES_MAX {
-            let mut busy = false;
-            for (shared, runner, mailbox) in &mut self.cores {
-                let mut core = shared.borrow_mut();
-                if core.is_ended() {
-                    continue;
-                }
-                core.begin_pass();
-                let me = core.me();
-                while let Some(message) = mailbox.next() {
-                    core.take_in(me, message);
-                    busy = true;
-                }
-                busy |= core.read_mail();
-                let mut resume = Vec::new();
-                core.take_resume(&mut resume);
-                busy |= !resume.is_empty();
-                resume.into_iter().for_each(|at| core.resume(at));
-                if core.tasks.has_work() {
-                    busy = true;
-                    drop(core);
-                    runner.run();
-                    core = shared.borrow_mut();
-                }
-                busy |= core.serve_waiting();
-                busy |= core.advance_snapshot(false) == super::snapshot::Slice::Ran;
-                core.send_mail(|_| {});
-                // As the loop does: whatever may be sent goes out at the end of each pass.
-                let mut dirty = Vec::new();
-                core.take_dirty(&mut dirty);
-                for at in dirty {
-                    if core.next_send(at) {
-                        core.conns.get(at).expect("it sends").send_in_flight = false;
-                        let conn = core.conns.get(at).expect("it sends");
-                        let bytes = std::mem::take(&mut conn.sending);
-                        self.sent.entry((me, at)).or_default().extend(bytes);
-                    }
-                }
-            }
-            if !busy {
+            if !self.pass() {
                 return;
             }
         }
         panic!("the cores do not come to rest");
+    }
+
+    /// Runs one pass of each core; says whether any had something to do.
+    pub(crate) fn pass(&mut self) -> bool {
+        let mut busy = false;
+        for (shared, runner, mailbox) in &mut self.cores {
+            let mut core = shared.borrow_mut();
+            if core.is_ended() {
+                continue;
+            }
+            core.begin_pass();
+            let me = core.me();
+            while let Some(message) = mailbox.next() {
+                core.take_in(me, message);
+                busy = true;
+            }
+            busy |= core.read_mail();
+            let mut resume = Vec::new();
+            core.take_resume(&mut resume);
+            busy |= !resume.is_empty();
+            resume.into_iter().for_each(|at| core.resume(at));
+            if core.tasks.has_work() {
+                busy = true;
+                drop(core);
+                runner.run();
+                core = shared.borrow_mut();
+            }
+            busy |= core.serve_waiting();
+            busy |= core.advance_snapshot(false) == super::snapshot::Slice::Ran;
+            core.send_mail(|_| {});
+            // As the loop does: whatever may be sent goes out at the end of each pass.
+            let mut dirty = Vec::new();
+            core.take_dirty(&mut dirty);
+            for at in dirty {
+                if core.next_send(at) {
+                    core.conns.get(at).expect("it sends").send_in_flight = false;
+                    let conn = core.conns.get(at).expect("it sends");
+                    let bytes = std::mem::take(&mut conn.sending);
+                    self.sent.entry((me, at)).or_default().extend(bytes);
+                }
+            }
+        }
+        busy
     }
 
     /// What would be sent to a client by now, line breaks as blanks.

@@ -7,6 +7,7 @@
 use super::core::Core;
 use super::dispatch::{Owner, for_each_key, parse_db};
 use super::instant::{self, Whole};
+use super::reaching::reach_at_standstill;
 use super::spanning::{self, KeysByCore, Outcome, by_core};
 use super::task::Handle;
 use crate::command::spec::Flags;
@@ -35,6 +36,8 @@ enum Place {
     Conn,
     /// It empties or exchanges databases.
     Whole,
+    /// It reads keys that it does not name: all cores stand still for it.
+    Reaching,
 }
 
 /// A queued command, ready to run.
@@ -154,7 +157,7 @@ pub fn exec(core: &mut Core, conn: &mut Conn, _: Args) -> Flow {
     core.leave_multi(conn);
     let Some((at, seq)) = core.begin_spanning(conn) else { return Flow::Retry };
     let proto = conn.session.proto;
-    if steps.iter().any(|step| step.place == Place::Whole) {
+    if steps.iter().any(|step| matches!(step.place, Place::Whole | Place::Reaching)) {
         core.tasks.spawn_conductor(move |handle| async move {
             let outcome = exec_whole(&handle, at, steps, &watched, proto).await;
             handle.with(|core| {
@@ -212,10 +215,13 @@ impl Core {
 
     fn place(&self, command: &Command, args: Args) -> Place {
         match command.exec {
-            Exec::Keyed(_) | Exec::Blocking(_) | Exec::Split(..) => match self.owner(command.spec, args) {
-                Ok(Owner::Core(core)) => Place::Core(core),
-                _ => Place::Several,
-            },
+            Exec::Reaching(_) if self.reaches_out(args) => Place::Reaching,
+            Exec::Keyed(_) | Exec::Reaching(_) | Exec::Blocking(_) | Exec::Split(..) => {
+                match self.owner(command.spec, args) {
+                    Ok(Owner::Core(core)) => Place::Core(core),
+                    _ => Place::Several,
+                }
+            }
             Exec::Every(..) if self.cores() == 1 => Place::Core(0),
             Exec::Every(..) => Place::Every,
             Exec::Cursor(_) => Place::Core(crate::shard::cursor_core(args.at(1), self.cores())),
@@ -274,12 +280,7 @@ impl Core {
         self.shard.enter_unit(Default::default());
         for step in &steps {
             let (out, start) = conn.outbox.target();
-            if let Exec::Keyed(run)
-            | Exec::Blocking(run)
-            | Exec::Split(run, _)
-            | Exec::Every(run, _)
-            | Exec::Cursor(run) = step.command.exec
-            {
+            if let Some(run) = step.command.exec.on_shard() {
                 self.shard.run(step.command, run, step.session, step.args.as_args(), out);
                 let failed = out.get(start) == Some(&b'-');
                 conn.outbox.commit(start, None);
@@ -301,6 +302,9 @@ impl Core {
         reply.array(steps.len());
         reply.raw(&bytes);
         self.commit_here(conn, start, gate);
+        if !self.shard.waiting.ready.is_empty() {
+            self.serve_waiting();
+        }
         Flow::Next
     }
 
@@ -472,6 +476,7 @@ async fn run_steps(handle: &Handle, at: ConnRef, steps: &[Step]) -> (Vec<Vec<u8>
                 _ => continue,
             },
             Place::Conn => run_with_conn(handle, at, step).await,
+            Place::Reaching => reach_at_standstill(handle, step.command, step.session, &step.args).await,
             Place::Whole => match whole_of(step) {
                 Some(whole) => {
                     instant::act_all(handle, &whole).await;
@@ -510,7 +515,7 @@ async fn run_with_conn(handle: &Handle, at: ConnRef, step: &Step) -> Outcome {
     handle.with(|core| {
         if let Some(conn) = core.conns.get(at) {
             conn.outbox.take_ready(&mut bytes);
-            conn.outbox = aside;
+            conn.outbox.restore(aside);
         }
     });
     Outcome { bytes, gates: Vec::new() }

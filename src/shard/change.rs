@@ -112,6 +112,15 @@ impl Shard {
     /// old value for a snapshot, the set of keys that readers wait for, the versions that WATCH compares, and the count of changes.
     #[inline]
     pub(super) fn will_change(&mut self, db: u16, hash: KeyHash, key: &[u8]) {
+        if !self.watches.is_empty() && matches!(self.sink, Sink::Journal | Sink::Unit(_)) {
+            self.watches.changed(db, key);
+        }
+        self.will_change_unwatched(db, hash, key);
+    }
+
+    /// As [`Shard::will_change`], for what is none to those who watch the key.
+    #[inline]
+    pub(super) fn will_change_unwatched(&mut self, db: u16, hash: KeyHash, key: &[u8]) {
         if self.snapshot.is_some() {
             self.keep_for_snapshot(db, hash, key);
         }
@@ -119,9 +128,6 @@ impl Shard {
             Sink::Journal | Sink::Unit(_) => {
                 self.touched.push(hash.0);
                 self.stats.dirty += 1;
-                if !self.watches.is_empty() {
-                    self.watches.changed(db, key);
-                }
                 if !self.waiting.is_empty() {
                     self.waiting.changed(db, key);
                 }

@@ -179,6 +179,12 @@ impl<'a> Cx<'a> {
         self.shard.log_effect(db, words.iter().copied());
     }
 
+    /// Logs a key with its value and expiry as they are now, for commands whose result depends on keys that need not be
+    /// the same when it is replayed.
+    pub fn effect_whole(&mut self, key: &[u8], found: Found) {
+        self.shard.log_whole(self.session.db, key, found.entry);
+    }
+
     /// Logs the request itself, for commands that do the same each time.
     #[inline]
     pub fn effect_verbatim(&mut self) {

@@ -232,13 +232,18 @@ pub enum Request {
         /// Keys that must not have changed.
         watched: Vec<Watched>,
     },
-    /// Wait for keys to change; answered then.
+    /// Wait for keys to change.
     Await {
         /// The keys, without repeats.
         keys: Vec<LockKey>,
-        /// What to run then, if all its keys are here; its replies are the answer. Otherwise [`Answer::Done`].
+        /// What can be used.
+        wants: super::waiting::Wants,
+        /// What to run then, if all its keys are here; its replies are the answer, and the end. Otherwise every change
+        /// is answered with [`Answer::Done`], and the next one only after [`Request::TrialOver`].
         command: Option<StepCommand>,
     },
+    /// Who was told of a change has tried its command and waits on. Has no answer.
+    TrialOver,
     /// End [`Request::Await`], which is answered with [`Answer::Busy`] unless it has been answered before.
     Forget,
     /// Hand over the effects kept for this command so far, to be logged in a barrier.

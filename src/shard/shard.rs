@@ -7,7 +7,7 @@ use super::message::TxId;
 use super::undurable::Undurable;
 use super::unit::Unit;
 use super::waiting::Waiting;
-use super::watch::Watches;
+use super::watch::{Presence, Watches};
 use crate::command::spec::Flags;
 use crate::command::{Command, KeyedFn};
 use crate::config::Settings;
@@ -55,6 +55,8 @@ pub struct ShardStats {
     pub misses: u64,
     /// Keys removed since their time was over.
     pub expired: u64,
+    /// Fields of hashes removed since their time was over, by themselves.
+    pub expired_fields: u64,
     /// Keys removed for want of memory.
     pub evicted: u64,
     /// Changes since the last save.
@@ -343,10 +345,8 @@ impl Shard {
     pub fn watch(&mut self, keys: &[LockKey]) -> Vec<Watched> {
         keys.iter()
             .map(|key| {
-                let db = self.keyspace.db(key.db as usize);
-                let found = db.find(hash_key(&key.key), &key.key);
-                let expired = found.and_then(|entry| db.expire_at(entry)).is_some_and(|at| at <= self.now_ms);
-                self.watches.watch(key, expired)
+                let absent = presence(self.keyspace.db(key.db as usize), &key.key, self.now_ms) != Presence::Lives;
+                self.watches.watch(key, absent)
             })
             .collect()
     }
@@ -361,10 +361,8 @@ impl Shard {
     /// Whether any of the keys has changed since it was watched, or has expired since.
     pub fn any_changed(&self, watched: &[Watched]) -> bool {
         watched.iter().any(|watched| {
-            let db = self.keyspace.db(watched.db as usize);
-            let found = db.find(hash_key(&watched.key), &watched.key);
-            let expired = found.and_then(|entry| db.expire_at(entry)).is_some_and(|at| at <= self.now_ms);
-            self.watches.has_changed(watched) || (expired && !watched.expired)
+            let now = presence(self.keyspace.db(watched.db as usize), &watched.key, self.now_ms);
+            self.watches.has_changed(watched) || (now == Presence::Stale && !watched.absent)
         })
     }
 
@@ -374,5 +372,14 @@ impl Shard {
         let session = Session { db, in_transaction: true, ..Session::default() };
         self.run(command, run, session, args, out);
         self.sink = Sink::Journal;
+    }
+}
+
+/// Whether a key is there, and lives.
+pub(super) fn presence(db: &Db, key: &[u8], now_ms: u64) -> Presence {
+    match db.find(hash_key(key), key) {
+        None => Presence::Absent,
+        Some(entry) if db.expire_at(entry).is_some_and(|at| at <= now_ms) => Presence::Stale,
+        Some(_) => Presence::Lives,
     }
 }

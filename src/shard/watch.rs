@@ -4,8 +4,22 @@ use super::locks::LockKey;
 use crate::net::Watched;
 use std::collections::HashMap;
 
+/// Whether a key is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is, and its time is not over.
+    Lives,
+    /// Its time is over.
+    Stale,
+    /// It is not.
+    Absent,
+}
+
 struct Entry {
-    version: u64,
+    /// When the key changed last.
+    changed: u64,
+    /// When it went last with its time over, which is no change for who began to watch it after that.
+    gone: u64,
     watchers: u32,
 }
 
@@ -23,12 +37,12 @@ impl Watches {
         self.keys.is_empty()
     }
 
-    /// Begins to watch a key. `expired`: its time was over already.
-    pub fn watch(&mut self, key: &LockKey, expired: bool) -> Watched {
+    /// Begins to watch a key. `absent`: it is not there, or its time is over.
+    pub fn watch(&mut self, key: &LockKey, absent: bool) -> Watched {
         self.clock += 1;
-        let entry = self.keys.entry(key.clone()).or_insert(Entry { version: self.clock, watchers: 0 });
+        let entry = self.keys.entry(key.clone()).or_insert(Entry { changed: 0, gone: 0, watchers: 0 });
         entry.watchers += 1;
-        Watched { db: key.db, key: key.key.clone(), version: entry.version, expired }
+        Watched { db: key.db, key: key.key.clone(), version: self.clock, absent }
     }
 
     /// One client no longer watches the key.
@@ -46,16 +60,28 @@ impl Watches {
     pub fn changed(&mut self, db: u16, key: &[u8]) {
         self.clock += 1;
         if let Some(entry) = self.keys.get_mut(&LockKey::new(db, key)) {
-            entry.version = self.clock;
+            entry.changed = self.clock;
         }
     }
 
-    /// Keys of a database for which `was_there` holds have changed (it was emptied or exchanged).
-    pub fn changed_where(&mut self, db: u16, mut was_there: impl FnMut(&[u8]) -> bool) {
+    /// A key went, and its time was over before.
+    #[cold]
+    pub fn went(&mut self, db: u16, key: &[u8]) {
         self.clock += 1;
-        for (key, entry) in &mut self.keys {
-            if key.db == db && was_there(&key.key) {
-                entry.version = self.clock;
+        if let Some(entry) = self.keys.get_mut(&LockKey::new(db, key)) {
+            entry.gone = self.clock;
+        }
+    }
+
+    /// A database was emptied or exchanged: the keys that live before or after have changed, and of others those are
+    /// gone that were there and are not.
+    pub fn changed_whole(&mut self, db: u16, before: impl Fn(&[u8]) -> Presence, after: impl Fn(&[u8]) -> Presence) {
+        self.clock += 1;
+        for (key, entry) in self.keys.iter_mut().filter(|(key, _)| key.db == db) {
+            match (before(&key.key), after(&key.key)) {
+                (Presence::Lives, _) | (_, Presence::Lives) => entry.changed = self.clock,
+                (Presence::Stale, Presence::Absent) => entry.gone = self.clock,
+                _ => {}
             }
         }
     }
@@ -63,6 +89,29 @@ impl Watches {
     /// Whether a watched key has changed since.
     pub fn has_changed(&self, watched: &Watched) -> bool {
         let key = LockKey { db: watched.db, key: watched.key.clone() };
-        self.keys.get(&key).is_none_or(|entry| entry.version != watched.version)
+        self.keys
+            .get(&key)
+            .is_none_or(|entry| entry.changed > watched.version || (!watched.absent && entry.gone > watched.version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_a_key_goes_after_its_time_is_no_change_for_who_came_later() {
+        let mut watches = Watches::default();
+        let key = LockKey::new(0, b"k");
+        let (early, late) = (watches.watch(&key, false), watches.watch(&key, true));
+        watches.went(0, b"k");
+        assert!(watches.has_changed(&early) && !watches.has_changed(&late));
+        let late = watches.watch(&key, true);
+        watches.changed_whole(0, |_| Presence::Stale, |_| Presence::Stale);
+        watches.changed_whole(0, |_| Presence::Absent, |_| Presence::Stale);
+        watches.changed_whole(0, |_| Presence::Stale, |_| Presence::Absent);
+        assert!(!watches.has_changed(&late));
+        watches.changed_whole(0, |_| Presence::Stale, |_| Presence::Lives);
+        assert!(watches.has_changed(&late));
     }
 }

@@ -3,7 +3,8 @@
 use super::cx::Cx;
 use super::locks::LockKey;
 use super::message::FetchedValue;
-use super::shard::{Shard, Sink};
+use super::shard::{Shard, Sink, presence};
+use super::watch::Presence;
 use crate::command::KeyedFn;
 use crate::keyspace::{ValueRef, hash_key};
 use crate::net::Session;
@@ -166,9 +167,11 @@ impl Shard {
         for db in range {
             let keys = self.keyspace.db(db as usize);
             if !self.watches.is_empty() {
-                self.watches.changed_where(db, |key| keys.find(hash_key(key), key).is_some());
+                let now_ms = self.now_ms;
+                self.watches.changed_whole(db, |key| presence(keys, key, now_ms), |_| Presence::Absent);
             }
             self.stats.dirty += keys.len() as u64;
+            self.waiting.changed_all(db);
             if !self.detach_for_snapshot(db) {
                 let garbage = self.keyspace.db_mut(db as usize).clear();
                 self.garbage.push_back(garbage);
@@ -184,17 +187,18 @@ impl Shard {
     pub fn swap(&mut self, a: u16, b: u16) {
         if !self.watches.is_empty() {
             let (first, second) = (self.keyspace.db(a as usize), self.keyspace.db(b as usize));
-            let there = |key: &[u8]| {
-                let hash = hash_key(key);
-                first.find(hash, key).is_some() || second.find(hash, key).is_some()
-            };
-            self.watches.changed_where(a, there);
-            self.watches.changed_where(b, there);
+            let now_ms = self.now_ms;
+            let in_first = |key: &[u8]| presence(first, key, now_ms);
+            let in_second = |key: &[u8]| presence(second, key, now_ms);
+            self.watches.changed_whole(a, in_first, in_second);
+            self.watches.changed_whole(b, in_second, in_first);
         }
         if let Some(walk) = &mut self.snapshot {
             walk.swap(a, b);
         }
         self.keyspace.swap(a as usize, b as usize);
+        self.waiting.changed_all(a);
+        self.waiting.changed_all(b);
         self.stats.dirty += 1;
     }
 

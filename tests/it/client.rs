@@ -69,6 +69,9 @@ impl Value {
 /// A connection.
 pub struct Client {
     stream: BufReader<TcpStream>,
+    /// Tells kinds of replies apart that otherwise look alike: maps, sets, pushes, doubles, booleans, the nulls. An
+    /// element in front, or the sign of a line, then says which.
+    pub shapes: bool,
 }
 
 /// A request in RESP.
@@ -91,7 +94,7 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Client { stream: BufReader::with_capacity(1 << 16, stream) })
+        Ok(Client { stream: BufReader::with_capacity(1 << 16, stream), shapes: false })
     }
 
     /// The socket itself.
@@ -152,6 +155,21 @@ impl Client {
         let text = line.strip_suffix(b"\r\n").ok_or_else(|| bad(&line))?;
         let rest = String::from_utf8_lossy(&text[1..]).into_owned();
         let length = || rest.parse::<i64>().map_err(|_| bad(&line));
+        if self.shapes {
+            match (text[0], rest.as_str()) {
+                (b',' | b'#' | b'(', _) => return Ok(Value::Line(String::from_utf8_lossy(text).into_owned())),
+                (b'_', _) | (b'*', "-1") => return Ok(Value::Line(format!("null {}", text[0] as char))),
+                (b'%' | b'~' | b'>', _) => {
+                    let count = if text[0] == b'%' { 2 * length()? } else { length()? };
+                    let mut items = vec![Value::Line((text[0] as char).into())];
+                    for _ in 0..count {
+                        items.push(self.read()?);
+                    }
+                    return Ok(Value::Array(items));
+                }
+                _ => {}
+            }
+        }
         Ok(match text[0] {
             b'+' | b',' | b'#' | b'(' => Value::Line(rest),
             b'-' => Value::Error(rest),

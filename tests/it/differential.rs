@@ -1,6 +1,7 @@
 //! The same random commands to Basalt and to a real Redis: replies, times to live and content must be the same.
 //!
-//! `COUNT` sets how many commands (20,000 by default), `SEED` which ones, `DIFFERENTIAL_LOG=file` writes them all down.
+//! `COUNT` sets how many commands (20,000 by default), `SEED` which ones, `PEER` the program to compare with (redis-server),
+//! `DIFFERENTIAL_LOG=file` writes them all down. Both protocols, blocking forms, transactions, and restarts in between.
 //! Values are small and keys few, so that commands meet each other. Commands that are not there yet are left out, loudly.
 
 use super::client::Value;
@@ -243,6 +244,45 @@ const COMMANDS: &[&str] = &[
     "XACK X g n-n",
     "XPENDING X g",
     "XREAD COUNT n STREAMS X n",
+    "XGROUP CREATE X g n-n",
+    "XGROUP CREATE X h $ MKSTREAM",
+    "XGROUP SETID X g n-n",
+    "XGROUP CREATECONSUMER X g d",
+    "XGROUP DELCONSUMER X g c",
+    "XREADGROUP GROUP g d COUNT n STREAMS X X > >",
+    "XREADGROUP GROUP g c COUNT n STREAMS X 0",
+    "XREADGROUP GROUP g c NOACK COUNT n STREAMS X >",
+    "XREADGROUP GROUP h c STREAMS X n-n",
+    "XCLAIM X g d 0 n-n JUSTID",
+    "XCLAIM X g c 0 n-n n-n n-n",
+    "XCLAIM X g c 0 n-n FORCE JUSTID",
+    "XAUTOCLAIM X g c 0 0 COUNT n JUSTID",
+    "XAUTOCLAIM X g d 0 n-n COUNT 3",
+    "XSETID X n-n",
+    "XINFO GROUPS X",
+    "XRANGE X (n-n +",
+    "XTRIM X MINID n-n",
+    "XADD X MAXLEN n 99-* m v",
+    "XREAD STREAMS X X n-n +",
+    "XREAD STREAMS X",
+    // What would wait; it ends at once, or after a moment.
+    "BLPOP L L 0.001",
+    "BRPOP L 0.001",
+    "BLPOP K K 0.001",
+    "BLMOVE L L LEFT RIGHT 0.001",
+    "BRPOPLPUSH L L 0.001",
+    "BLMPOP 0.001 2 L L LEFT COUNT n",
+    "BZPOPMIN Z Z 0.001",
+    "BZPOPMAX Z 0.001",
+    "BZMPOP 0.001 2 Z Z MAX",
+    "XREAD COUNT n BLOCK 1 STREAMS X $",
+    "XREAD BLOCK 1 STREAMS X X n-n $",
+    "XREAD BLOCK 1 STREAMS X +",
+    "XREADGROUP GROUP g c COUNT n BLOCK 1 STREAMS X >",
+    "BLPOP L -1",
+    "BLPOP L abc",
+    "BLMPOP 0.001 0 L LEFT",
+    "XREAD BLOCK -1 STREAMS X $",
     // HyperLogLog and geo. PFCOUNT of one key is left out: Redis then writes the count into the value, where GET shows it.
     "PFADD P m m m",
     "PFCOUNT P P",
@@ -254,6 +294,26 @@ const COMMANDS: &[&str] = &[
     "GEOSEARCH G FROMLONLAT n n BYRADIUS 1000 km ASC",
     "SORT L ALPHA",
     "SORT L BY nosort LIMIT n n",
+    "RPUSH L n n n",
+    "SORT L",
+    "SORT L DESC LIMIT i n",
+    "SORT L ALPHA DESC",
+    "SORT E ALPHA LIMIT n n",
+    "SORT E",
+    "SORT Z ALPHA",
+    "SORT Z BY nosort DESC LIMIT n n",
+    "SORT_RO Z BY nosort",
+    "SORT L BY S* GET # GET S*",
+    "SORT L BY S* DESC GET S*",
+    "SORT L BY S* ALPHA GET #",
+    "SORT L BY H*->m1 GET # GET H*->m2",
+    "SORT L BY S* GET # STORE L",
+    "SORT E BY nosort STORE L",
+    "SORT E ALPHA STORE L",
+    "SORT L GET # GET H*->m1 LIMIT 0 5 STORE L",
+    "SORT K ALPHA",
+    "SORT L LIMIT 1",
+    "SORT_RO L STORE L",
     // Transactions and the connection.
     "MULTI",
     "EXEC",
@@ -369,15 +429,42 @@ fn random_commands_get_the_replies_of_redis() {
     }
     let (our_dir, their_dir) = (directory(), directory());
     let cores = 1 + seed % 4;
-    let basalt = Server::start(our_dir.path(), &format!("--cores {cores} --appendfsync no"));
-    let redis = peers::start("redis-server", their_dir.path(), &["--appendonly", "no"]);
+    let options = format!("--cores {cores} --appendfsync no");
+    let mut basalt = Server::start(our_dir.path(), &options);
+    let peer = std::env::var("PEER").unwrap_or_else(|_| "redis-server".into());
+    // Often: it is as often that waits are looked at which are over.
+    let redis = peers::start(&peer, their_dir.path(), &["--appendonly", "no", "--hz", "500"]);
     let (mut ours, mut theirs) = (basalt.client(), redis.client());
+    (ours.shapes, theirs.shapes) = (true, true);
     let mut journal: Vec<String> = Vec::new();
     let mut differences = Vec::new();
     let mut sent = 0;
     // Transactions queue: what is unordered in an EXEC's reply cannot be told, so it is compared sorted throughout.
     let mut queued = false;
     while sent < count && differences.len() < 25 {
+        // Now and then the server comes up anew, or the protocol changes.
+        let (restarts, changes) = (rng.below(150) == 0, rng.below(20) == 0);
+        if restarts {
+            let crashes = rng.below(2) == 0;
+            journal.push(format!("# restart, crash: {crashes}"));
+            if crashes {
+                basalt.kill()
+            } else {
+                basalt.stop()
+            }
+            basalt = Server::start(our_dir.path(), &options);
+            ours = basalt.client();
+            ours.shapes = true;
+            theirs.expect("RESET", "RESET");
+        }
+        if restarts || changes {
+            queued = false;
+            let hello = format!("HELLO {}", 2 + rng.below(2));
+            for client in [&mut ours, &mut theirs] {
+                client.say("DISCARD");
+                assert!(!client.say(&hello).is_error());
+            }
+        }
         let batch: Vec<Vec<String>> = (0..50)
             .map(|_| {
                 let mut line = rng.pick(&known);
@@ -411,8 +498,8 @@ fn random_commands_get_the_replies_of_redis() {
     }
     assert!(differences.is_empty(), "SEED={seed} COUNT={count}, {cores} cores\n{}", differences.join("\n"));
     for client in [&mut ours, &mut theirs] {
-        client.say("DISCARD");
-        client.expect("SELECT 0", "OK");
+        client.shapes = false;
+        client.expect("RESET", "RESET");
     }
     let (left, right) = (content(&mut ours), content(&mut theirs));
     assert_eq!(left.len(), right.len());

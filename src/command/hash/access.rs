@@ -124,6 +124,7 @@ fn delete_due(cx: &mut Cx<'_>, key: &[u8], found: Found, now_ms: u64) -> Option<
             .expire_due(now_ms, DUE_PER_EFFECT, |entry| fields.push(entry.field.to_bytes().into_owned()));
         let words: Vec<&[u8]> = [&b"HDEL"[..], key].into_iter().chain(fields.iter().map(Vec::as_slice)).collect();
         cx.effect(&words);
+        cx.shard().stats.expired_fields += fields.len() as u64;
     }
     cx.notify(events::HASH, "hexpired", key);
     delete_if_empty(cx, key, found)

@@ -369,3 +369,35 @@ fn the_thresholds_as_set_decide_the_encoding() {
         ("OBJECT ENCODING b", "$9 hashtable"),
     ]);
 }
+
+#[test]
+fn fields_go_by_themselves_when_their_time_is_over() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("HSET h a 1 b 2 c 3", ":3"),
+        ("HPEXPIRE h 10 FIELDS 2 a b", "*2 :1 :1"),
+        ("HSET gone a 1", ":1"),
+        ("HPEXPIRE gone 10 FIELDS 1 a", "*1 :1"),
+        ("COPY h copy", ":1"),
+        ("RENAME copy renamed", "+OK"),
+        ("HSET later a 1 b 2", ":2"),
+        ("HPEXPIRE later 100000 FIELDS 1 a", "*1 :1"),
+    ]);
+    let with_times = |bench: &Bench| bench.shard.db(0).hashes_with_times();
+    assert_eq!(with_times(&bench), 4);
+    bench.pass(200);
+    bench.shard.expire_some(1);
+    assert_eq!(bench.shard.stats.expired_fields, 1, "one field is one step");
+    bench.shard.expire_some(100);
+    assert_eq!(with_times(&bench), 1);
+    bench.check(&[
+        ("HLEN h", ":1"),
+        ("HLEN renamed", ":1"),
+        ("EXISTS gone", ":0"),
+        ("HLEN later", ":2"),
+        ("HPERSIST later FIELDS 1 a", "*1 :1"),
+    ]);
+    assert_eq!(with_times(&bench), 0);
+    bench.check(&[("HPEXPIRE later 100 FIELDS 1 a", "*1 :1"), ("SET later x", "+OK")]);
+    assert_eq!(with_times(&bench), 0);
+}

@@ -287,7 +287,7 @@ fn a_single_server_is_no_cluster_and_has_no_replicas() {
         ("asking", "-ERR This instance has cluster support disabled"),
         ("role", "*3 $6 master :0 *0"),
         ("replicaof no one", "+OK"),
-        ("wait 1 100", ":0"),
+        ("wait 0 100", ":0"),
         ("wait x 100", "-ERR value is not an integer or out of range"),
         ("wait 1 -1", "-ERR timeout is negative"),
         ("waitaof 0 0 0", "*2 :0 :0"),

@@ -1,20 +1,20 @@
-//! WAIT and WAITAOF: until what was written is safe.
+//! WAIT and WAITAOF: until what was written is safe, or the time is over.
 
 use crate::command::Flow;
-use crate::command::answer::{NOT_AN_INTEGER, answer, error, integer, timeout_ms};
+use crate::command::answer::{NOT_AN_INTEGER, error, integer, timeout_ms};
 use crate::net::Conn;
-use crate::resp::Args;
-use crate::server::{Core, Finding, Outcome, Query};
+use crate::resp::{Args, Reply};
+use crate::server::{Core, Outcome, Safety};
 
-/// WAIT numreplicas timeout. There are no replicas to wait for.
+/// WAIT numreplicas timeout. There are no replicas: whoever wants one waits until the time is over.
 pub fn wait(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
-    if integer(args.at(1)).is_none() {
-        return error(core, conn, NOT_AN_INTEGER);
-    }
-    if let Err(text) = timeout_ms(args.at(2)) {
-        return error(core, conn, text);
-    }
-    answer(core, conn, |reply| reply.int(0))
+    let Some(replicas) = integer(args.at(1)) else { return error(core, conn, NOT_AN_INTEGER) };
+    let timeout_ms = match timeout_ms(args.at(2)) {
+        Ok(ms) => ms,
+        Err(text) => return error(core, conn, text),
+    };
+    let wanted = Safety { local: false, replicas: replicas > 0 };
+    core.wait_for_safety(conn, wanted, timeout_ms, |_| Outcome::write(Default::default(), |reply| reply.int(0)))
 }
 
 /// WAITAOF numlocal numreplicas timeout. Waits until everything that any core has logged by now is durable, which is
@@ -25,34 +25,28 @@ pub fn wait_aof(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
         Some(local @ 0..=1) => local,
         Some(_) => return error(core, conn, "ERR value is out of range, must be between 0 and 1"),
     };
-    match integer(args.at(2)) {
+    let replicas = match integer(args.at(2)) {
         None => return error(core, conn, NOT_AN_INTEGER),
         Some(replicas) if replicas < 0 => return error(core, conn, "ERR value is out of range, must be positive"),
-        Some(_) => {}
+        Some(replicas) => replicas,
+    };
+    let timeout_ms = match timeout_ms(args.at(3)) {
+        Ok(ms) => ms,
+        Err(text) => return error(core, conn, text),
+    };
+    if local > 0 && !core.settings.appendonly {
+        return error(core, conn, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
     }
-    if let Err(text) = timeout_ms(args.at(3)) {
-        return error(core, conn, text);
-    }
-    if !core.settings.appendonly {
-        if local > 0 {
-            return error(core, conn, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
-        }
-        return answer(core, conn, |reply| {
-            reply.array(2);
-            reply.int(0);
-            reply.int(0);
-        });
-    }
-    core.in_task(conn, move |handle| async move {
-        let found = handle.ask_all(|| Query::Newest).await;
-        let gates: Vec<_> =
-            found.into_iter().filter_map(|found| if let Finding::Gate(gate) = found { gate } else { None }).collect();
-        let durable = gates.is_empty() || local > 0;
-        let outcome = Outcome::write(Default::default(), |reply| {
-            reply.array(2);
-            reply.int(durable as i64);
-            reply.int(0);
-        });
-        if local > 0 { outcome.behind(gates) } else { outcome }
+    let wanted = Safety { local: local > 0, replicas: replicas > 0 };
+    let reply = if core.settings.appendonly { answer_of_log } else { |_| answer_of_log(false) };
+    core.wait_for_safety(conn, wanted, timeout_ms, reply)
+}
+
+/// Whether it is durable here, and on how many replicas.
+fn answer_of_log(is_durable: bool) -> Outcome {
+    Outcome::write(Default::default(), |reply: &mut Reply| {
+        reply.array(2);
+        reply.int(is_durable as i64);
+        reply.int(0);
     })
 }

@@ -59,7 +59,12 @@ fn try_set_id(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     let (key, name) = (args.at(2), args.at(3));
     let options = Options::parse(cx, args, false)?;
     let found = with_group(cx, key, name)?;
-    let last_id = last_id(cx, args.at(4), Some(found))?;
+    // Here, unlike in CREATE, the ends of all IDs have names.
+    let last_id = match args.at(4) {
+        b"-" => StreamId::MIN,
+        b"+" => StreamId::MAX,
+        text => last_id(cx, text, Some(found))?,
+    };
     let mut object = cx.object_mut(key, found);
     let group = value::group_mut(&mut object, name);
     group.last_id = last_id;

@@ -1,12 +1,15 @@
 //! XREAD, and the arguments that it shares with XREADGROUP.
 
+use super::id_text::IdText;
 use super::{arguments, value};
 use crate::command::answer::timeout_ms;
 use crate::command::errors;
 use crate::command::expect::{Refused, integer, refuse};
 use crate::object::stream::{EntryLog, StreamId};
 use crate::resp::Args;
+use crate::server::SETTLED;
 use crate::shard::Cx;
+use std::borrow::Cow;
 
 /// The words before the keys, understood.
 pub(super) struct Request<'a> {
@@ -98,15 +101,6 @@ impl<'a> Request<'a> {
         let words = self.keys_and_ids;
         (0..half).map(move |index| (words.at(index), words.at(half + index)))
     }
-
-    /// Answers when no stream has anything.
-    pub(super) fn reply_nothing(&self, cx: &mut Cx<'_>) {
-        if self.block && !cx.session.in_transaction {
-            cx.reply.error("ERR BLOCK is not supported yet");
-        } else {
-            cx.reply.null_array();
-        }
-    }
 }
 
 /// `XREAD [COUNT count] [BLOCK ms] STREAMS key [key …] id [id …]`
@@ -117,6 +111,7 @@ pub fn xread(cx: &mut Cx<'_>, args: Args<'_>) {
 fn try_xread(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     let request = Request::parse(cx, args, false)?;
     let mut streams = Vec::with_capacity(request.streams().size_hint().0);
+    let mut ends: Vec<Cow<'_, [u8]>> = Vec::new();
     for (key, text) in request.streams() {
         let found = value::to_read(cx, key)?;
         let after = match text {
@@ -130,6 +125,7 @@ fn try_xread(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
             }
             text => arguments::id(cx, text)?,
         };
+        ends.push(if text == b"$" { Cow::Owned(IdText::new(after).as_bytes().to_vec()) } else { Cow::Borrowed(text) });
         streams.push((key, found, after));
     }
     let (db, reply) = cx.reading();
@@ -149,12 +145,22 @@ fn try_xread(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
         value::reply_entries(reply, entries, request.count);
         shown += 1;
     }
-    if shown == 0 {
-        request.reply_nothing(cx);
-        return Ok(());
+    if shown > 0 {
+        finish_streams(&mut cx.reply, start, shown);
+    } else if request.block && !cx.session.in_transaction {
+        cx.reply.raw(&settled(&ends));
+    } else {
+        cx.reply.null_array();
     }
-    finish_streams(&mut cx.reply, start, shown);
     Ok(())
+}
+
+/// Says that nothing is there, and what the IDs are to be while the client waits: `$` is the end as it was when the
+/// command came.
+fn settled(ends: &[Cow<'_, [u8]>]) -> Vec<u8> {
+    let mut reply = vec![SETTLED];
+    reply.extend(ends.join(&b' '));
+    reply
 }
 
 /// Puts the head before the streams that were written since `start`: a map in RESP3, an array of pairs in RESP2.

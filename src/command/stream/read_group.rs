@@ -44,7 +44,7 @@ fn try_xreadgroup(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
         shown += usize::from(cx.atomically(|cx| read.run(cx, &request)));
     }
     if shown == 0 {
-        request.reply_nothing(cx);
+        cx.reply.null_array();
     } else {
         finish_streams(&mut cx.reply, start, shown);
     }

@@ -275,3 +275,16 @@ fn what_is_logged_depends_on_nothing_but_the_log() {
     ];
     assert_eq!(bench.effects(), expected);
 }
+
+#[test]
+fn a_group_may_be_set_to_either_end_of_all_ids() {
+    Bench::new().check(&[
+        ("XADD s 1-1 f v", "$3 1-1"),
+        ("XGROUP CREATE s g $", "+OK"),
+        ("XGROUP CREATE s h -", "-ERR Invalid stream ID specified as stream command argument"),
+        ("XGROUP SETID s g -", "+OK"),
+        ("XREADGROUP GROUP g c STREAMS s >", "*1 *2 $1 s *1 *2 $3 1-1 *2 $1 f $1 v"),
+        ("XGROUP SETID s g +", "+OK"),
+        ("XREADGROUP GROUP g c STREAMS s >", "*-1"),
+    ]);
+}

@@ -22,7 +22,7 @@ pub fn demand_or(cx: &mut Cx<'_>, text: &[u8], error: &str) -> Result<f64, Refus
 
 /// Reads a number as Redis does: what is too large or too small for 64 bits is none.
 #[inline]
-fn parse(text: &[u8]) -> Option<f64> {
+pub fn parse(text: &[u8]) -> Option<f64> {
     let score = parse_score(text)?;
     if (score.is_infinite() || score == 0.0) && !is_exact(text, score) {
         return None;

@@ -15,5 +15,6 @@ pub fn clients(info: &Overview, section: &mut Section) {
     section.field("watching_clients", info.sum(|report| report.clients.watching));
     section.field("clients_in_timeout_table", 0);
     section.field("total_watched_keys", info.sum(|report| report.clients.watched_keys));
-    section.zeros(&["total_blocking_keys", "total_blocking_keys_on_nokey"]);
+    section.field("total_blocking_keys", info.sum(|report| report.clients.blocking_keys));
+    section.field("total_blocking_keys_on_nokey", info.sum(|report| report.clients.blocking_keys_on_nokey));
 }

@@ -13,13 +13,17 @@ pub fn keyspace(info: &Overview, section: &mut Section) {
         for part in parts {
             total.keys += part.keys;
             total.expires += part.expires;
+            total.hashes_with_times += part.hashes_with_times;
             ttl_sum += part.avg_ttl_ms as u128 * part.expires as u128;
         }
         if total.keys > 0 {
             let avg_ttl = ttl_sum.checked_div(total.expires as u128).unwrap_or(0);
             section.field(
                 format_args!("db{index}"),
-                format_args!("keys={},expires={},avg_ttl={avg_ttl},subexpiry=0", total.keys, total.expires),
+                format_args!(
+                    "keys={},expires={},avg_ttl={avg_ttl},subexpiry={}",
+                    total.keys, total.expires, total.hashes_with_times
+                ),
             );
         }
     }

@@ -19,7 +19,8 @@ pub fn stats(info: &Overview, section: &mut Section) {
     section.field("instantaneous_input_repl_kbps", "0.00");
     section.field("instantaneous_output_repl_kbps", "0.00");
     section.field("rejected_connections", total.rejected_connections);
-    section.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err", "expired_subkeys"]);
+    section.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    section.field("expired_subkeys", info.sum(|report| report.shard.expired_fields));
     section.field("expired_keys", info.sum(|report| report.shard.expired));
     section.field("expired_stale_perc", "0.00");
     section.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
