@@ -14,7 +14,7 @@ use crate::net::{Conn, ConnRef, Session, Special};
 use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs};
 use crate::shard::locks::{LockKey, Mode};
-use crate::shard::message::{Answer, Envelope, Request, StepCommand, TxId};
+use crate::shard::message::{Answer, Envelope, Needs, Request, StepCommand, TxId};
 
 /// A wait under way whose client is on this core.
 pub struct Blocked {
@@ -223,7 +223,7 @@ async fn run_once(handle: &Handle, wait: &Wait) -> Outcome {
                 mode: Mode::Exclusive,
                 watched: Vec::new(),
                 commands: vec![wait.step()],
-                writes: true,
+                needs: Needs { log: true, ..Needs::of(wait.command.spec.flags) },
             };
             match handle.ask_one(core, request).await {
                 Answer::Replies { mut replies, gate } => {

@@ -3,6 +3,7 @@
 use super::read::{LongString, RawValue, at, inline_value_bytes, meta, raw_value, set_flags, set_meta, shape};
 use super::{EPOCH_SHIFT, EntryRef, FLAGS, HAS_TTL, HEAP_KEY, INLINE_KEY_BYTES_MAX, KEY_LEN, LONG_KEY, RAW};
 use super::{Stored, header_bytes};
+use crate::keyspace::graves::is_heavy;
 use crate::keyspace::slab::Slab;
 use crate::keyspace::value::Value;
 use crate::object::Object;
@@ -182,6 +183,21 @@ pub(crate) fn take_value(slab: &Slab, entry: EntryRef) -> Value<'static> {
         // SAFETY: a box that `put_value` took apart; by contract the entry's copy is not used again.
         RawValue::Object(object) => Value::Object(unsafe { Box::from_raw(object) }),
     }
+}
+
+/// Moves a collection out that is too large to be dropped at once, and leaves the number 0 in its place.
+#[inline]
+pub(crate) fn take_heavy(slab: &Slab, entry: EntryRef) -> Option<Box<Object>> {
+    let s = shape(slab, entry);
+    let RawValue::Object(object) = raw_value(slab, entry, &s) else { return None };
+    // SAFETY: the address of a box that this entry owns; nothing else borrows it.
+    if !is_heavy(unsafe { &*object }) {
+        return None;
+    }
+    // A number takes the same 8 bytes as the address.
+    put_value(slab, entry, s.value_at, Stored::Int(0));
+    // SAFETY: a box that `put_value` once took apart; the line above made this the only copy of its address.
+    Some(unsafe { Box::from_raw(object) })
 }
 
 /// Drops the value. The entry must then be freed or given a new one.
