@@ -6,7 +6,7 @@
 //!
 //! All integers have the width that the widest ever added needed; it never shrinks again.
 
-use crate::listpack::{parse_i64, size_class};
+use crate::listpack::{SelfSized, ThinVec, parse_i64};
 
 const HEADER_BYTES: usize = 8;
 
@@ -32,28 +32,46 @@ pub enum IntsetError {
     Order(usize),
 }
 
-/// An owned intset: one allocation.
+/// The width and number in an intset's header.
+struct WidthAndNumber;
+
+impl SelfSized for WidthAndNumber {
+    const HEADER_BYTES: usize = HEADER_BYTES;
+
+    #[inline]
+    fn len(header: &[u8]) -> usize {
+        let number = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        HEADER_BYTES + number as usize * usize::from(header[0])
+    }
+
+    #[inline]
+    fn set_len(header: &mut [u8], len: usize) {
+        let number = (len - HEADER_BYTES) / usize::from(header[0]);
+        header[4..8].copy_from_slice(&(number as u32).to_le_bytes());
+    }
+}
+
+/// An owned intset: one word and one allocation.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Intset {
-    bytes: Vec<u8>,
+    bytes: ThinVec<WidthAndNumber>,
 }
 
 impl Intset {
     /// An empty intset of 16-bit integers.
     pub fn new() -> Self {
-        Intset { bytes: vec![2, 0, 0, 0, 0, 0, 0, 0] }
+        Intset { bytes: ThinVec::from_slice(&[2, 0, 0, 0, 0, 0, 0, 0]) }
     }
 
     /// Takes bytes from outside: checks everything, then copies.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, IntsetError> {
         validate(bytes)?;
-        Ok(Intset { bytes: bytes.to_vec() })
+        Ok(Intset { bytes: ThinVec::from_slice(bytes) })
     }
 
-    /// As [`Intset::from_bytes`], without the copy.
+    /// As [`Intset::from_bytes`].
     pub fn from_vec(bytes: Vec<u8>) -> Result<Self, IntsetError> {
-        validate(&bytes)?;
-        Ok(Intset { bytes })
+        Self::from_bytes(&bytes)
     }
 
     /// The raw bytes, as they stand in an RDB file.
@@ -62,12 +80,12 @@ impl Intset {
         &self.bytes
     }
 
-    /// The raw bytes, given away.
+    /// A copy of the raw bytes.
     pub fn into_vec(self) -> Vec<u8> {
-        self.bytes
+        self.bytes.to_vec()
     }
 
-    /// Bytes allocated, beside the three words of the owner itself.
+    /// Bytes allocated, beside the word of the owner itself.
     pub fn allocated_bytes(&self) -> usize {
         self.bytes.capacity()
     }
@@ -120,13 +138,9 @@ impl Intset {
             Err(index) => {
                 let at = HEADER_BYTES + index * width;
                 let end = self.bytes.len();
-                if end + width > self.bytes.capacity() {
-                    self.bytes.reserve_exact(size_class(end + width) - end);
-                }
-                self.bytes.resize(end + width, 0);
+                self.bytes.resize(end + width);
                 self.bytes.copy_within(at..end, at + width);
                 self.bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
-                self.set_len(self.len() + 1);
                 true
             }
         }
@@ -140,12 +154,8 @@ impl Intset {
         match self.search(value) {
             Ok(index) => {
                 let at = HEADER_BYTES + index * self.width();
-                self.bytes.drain(at..at + self.width());
-                let needed = size_class(self.bytes.len());
-                if self.bytes.capacity() > 2 * needed {
-                    self.bytes.shrink_to(needed);
-                }
-                self.set_len(self.len() - 1);
+                self.bytes.cut(at..at + self.width());
+                self.bytes.release();
                 true
             }
             Err(_) => false,
@@ -185,17 +195,12 @@ impl Intset {
     }
 
     fn widen(&mut self, width: usize) {
-        let mut bytes = Vec::with_capacity(size_class(HEADER_BYTES + (self.len() + 1) * width));
-        bytes.extend_from_slice(&(width as u32).to_le_bytes());
-        bytes.extend_from_slice(&self.bytes[4..HEADER_BYTES]);
+        let empty = [width as u8, 0, 0, 0, 0, 0, 0, 0];
+        let mut bytes = ThinVec::with_room(&empty, HEADER_BYTES + (self.len() + 1) * width);
         for value in self.iter() {
             bytes.extend_from_slice(&value.to_le_bytes()[..width]);
         }
         self.bytes = bytes;
-    }
-
-    fn set_len(&mut self, len: usize) {
-        self.bytes[4..8].copy_from_slice(&(len as u32).to_le_bytes());
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`it::snapshot`] | snapshots that hold no one instant, or that others cannot load |
 //! | [`it::check`] | rot that is served, or that basalt-check does not name |
 //! | [`it::limits`] | too many clients, slow readers, bulks announced and never sent |
+//! | [`it::eviction`] | memory beyond `maxmemory`, evictions undone by a restart, stalls while values are freed |
 //! | [`it::clients`] | CLIENT across cores; redis-cli, redis-benchmark, redis-py and ioredis as they come |
 //! | [`it::differential`] | replies and content other than Redis's, over random commands |
 //! | [`it::bench`] | a harness that fails on a real server, or keeps to itself what went wrong |
@@ -32,6 +33,7 @@ mod it {
     pub mod compat;
     pub mod crash;
     pub mod differential;
+    pub mod eviction;
     pub mod interop;
     pub mod limits;
     pub mod peers;

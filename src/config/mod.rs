@@ -26,7 +26,9 @@ mod documentation;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions, Supervised};
+pub use choices::{
+    AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions, Supervised,
+};
 pub use error::{Place, RewriteError, SetError, StartError};
 pub use registry::{Change, Config, Rename, SetContext, directive};
 pub use settings::{BindAddress, BindHost, ClientMemory, Settings, Syslog};

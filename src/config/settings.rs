@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions, Supervised};
+use super::choices::{
+    AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions, Supervised,
+};
 use super::registry::{Config, to_path};
 use super::value::{OutputBufferLimit, SavePoint, Value};
 
@@ -69,6 +71,8 @@ pub struct Settings {
     pub lfu_log_factor: u32,
     /// Minutes after which a key's LFU counter is lowered; 0: never.
     pub lfu_decay_minutes: u32,
+    /// Evictions are logged as UNLINK rather than DEL.
+    pub lazyfree_lazy_eviction: bool,
     /// How hard expired keys are searched for, 1..=10.
     pub active_expire_effort: u32,
     /// Most fields of a hash kept as a listpack.
@@ -276,6 +280,7 @@ impl From<&Config> for Settings {
             maxmemory_clients: from.client_memory(),
             lfu_log_factor: from.number("lfu-log-factor"),
             lfu_decay_minutes: from.number("lfu-decay-time"),
+            lazyfree_lazy_eviction: from.bool("lazyfree-lazy-eviction"),
             active_expire_effort: from.number("active-expire-effort"),
             hash_max_listpack_entries: from.capped("hash-max-listpack-entries"),
             hash_max_listpack_value: from.capped("hash-max-listpack-value"),

@@ -4,7 +4,9 @@
 //! To change what Basalt does with a directive, change the last word of its row; the words with reasons are on top. The
 //! page docs/CONFIGURATION.md is made from this table.
 
-use super::choices::{AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions, Supervised};
+use super::choices::{
+    AclPubsubDefault, Allowed, AofOnError, AppendFsync, LogLevel, MaxmemoryPolicy, ShutdownOptions, Supervised,
+};
 use super::directive::{
     Check, Directive, HIDDEN, IMMUTABLE, Kind, NOT_LOADING, PROTECTED, RUNTIME, SENSITIVE, Standing, Words,
 };
@@ -29,7 +31,7 @@ const DIRECT_IO: Standing = NoEffect("files are written past the page cache, so 
 const ALWAYS_RDB_BASE: Standing = NoEffect("the base of the log is always an RDB file");
 const NO_REWRITE_STALL: Standing = NoEffect("a rewrite does not hold up the log's writes, so they stay durable");
 const NO_FORK: Standing = NoEffect("nothing forks and nothing runs in helper processes or threads");
-const NO_LAZYFREE: Standing = NoEffect("each core frees its own memory: there is no thread to hand it to");
+const NO_LAZYFREE: Standing = NoEffect("large values are always freed in small steps between requests");
 const NO_DEFRAG: Standing = NoEffect("it belongs to `activedefrag`");
 const NO_REHASH: Standing = NoEffect("the keyspace grows in small steps and has nothing to rehash");
 const NO_TEST_AID: Standing = NoEffect("it is an aid for tests of another server");
@@ -39,7 +41,6 @@ const NO_TLS_YET: Standing = NoEffect("it belongs to `tls-port`");
 const NO_RDMA: Standing = NoEffect("it belongs to RDMA, which is not there");
 const NO_REPLICATION: Standing = NoEffect("there is no replication yet");
 const NO_CLUSTER: Standing = NoEffect("it belongs to `cluster-enabled`");
-const NO_EVICTION: Standing = NoEffect("it belongs to `maxmemory`");
 const NO_ACL: Standing = NoEffect("there are no users besides `default` yet");
 const NO_MODULES: Standing = NoEffect("there are no modules");
 const NO_TITLE: Standing = NoEffect("the process keeps the name it was started with");
@@ -70,7 +71,6 @@ const PRELOAD_REFUSED: Standing = Refused("only the files in 'dir' can be loaded
 const CORRUPT_TAIL_REFUSED: Standing = Refused("rotten data is never cut off unasked: see basalt-check");
 const IMPORT_REFUSED: Standing = Refused("there is no import mode: keys would expire while they are being imported");
 // The user ought to know.
-const MEMORY_WARNED: Standing = Warn("the limit is not enforced yet");
 const DEFRAG_WARNED: Standing = Warn("memory is not defragmented");
 const COMPRESS_WARNED: Standing = Warn("lists are not compressed");
 const CPULIST_WARNED: Standing = Warn("CPUs are not chosen here: start the server under taskset or CPUAffinity=");
@@ -190,15 +190,15 @@ pub static SECTIONS: [Section; 9] = [
         d("replica-ignore-disk-write-errors", &[], BOOL, "no", RUNTIME, NO_REPLICATION),
     ]},
     Section { title: "Memory and encodings", rows: &[
-        d("maxmemory", &[], mem(0, u64::MAX), "0", RUNTIME, MEMORY_WARNED),
-        d("maxmemory-policy", &[], Kind::Choice(MaxmemoryPolicy::WORDS), "noeviction", RUNTIME, NO_EVICTION),
-        d("maxmemory-samples", &[], int(1, 64), "5", RUNTIME, NO_EVICTION),
-        d("maxmemory-eviction-tenacity", &[], int(0, 100), "10", RUNTIME, NO_EVICTION),
-        d("maxmemory-clients", &[], Kind::MemoryOrPercent, "0", RUNTIME, MEMORY_WARNED),
-        d("lfu-log-factor", &[], COUNT, "10", RUNTIME, NO_EVICTION),
-        d("lfu-decay-time", &[], COUNT, "1", RUNTIME, NO_EVICTION),
+        d("maxmemory", &[], mem(0, u64::MAX), "0", RUNTIME, HONOURED),
+        d("maxmemory-policy", &[], Kind::Choice(MaxmemoryPolicy::WORDS), "noeviction", RUNTIME, HONOURED),
+        d("maxmemory-samples", &[], int(1, 64), "5", RUNTIME, HONOURED),
+        d("maxmemory-eviction-tenacity", &[], int(0, 100), "10", RUNTIME, HONOURED),
+        d("maxmemory-clients", &[], Kind::MemoryOrPercent, "0", RUNTIME, HONOURED),
+        d("lfu-log-factor", &[], COUNT, "10", RUNTIME, HONOURED),
+        d("lfu-decay-time", &[], COUNT, "1", RUNTIME, HONOURED),
         d("active-expire-effort", &[], int(1, 10), "1", RUNTIME, HONOURED),
-        d("lazyfree-lazy-eviction", &[], BOOL, "no", RUNTIME, NO_LAZYFREE),
+        d("lazyfree-lazy-eviction", &[], BOOL, "no", RUNTIME, HONOURED),
         d("lazyfree-lazy-expire", &[], BOOL, "no", RUNTIME, NO_LAZYFREE),
         d("lazyfree-lazy-server-del", &[], BOOL, "no", RUNTIME, NO_LAZYFREE),
         d("lazyfree-lazy-user-del", &[], BOOL, "no", RUNTIME, NO_LAZYFREE),

@@ -8,6 +8,7 @@ use rand::Rng;
 use super::entry::{self, EntryRef, Header};
 use super::expiry::ExpiryIndex;
 use super::garbage::Garbage;
+use super::graves::Graves;
 use super::hash::KeyHash;
 use super::slab::Slab;
 use super::table::Table;
@@ -27,6 +28,7 @@ const INDEX_BYTES_PER_KEY: usize = 12;
 /// return the new handle; all older handles of that entry are then stale, while those of other entries stay good.
 pub struct Db {
     pub(super) slab: Rc<Slab>,
+    graves: Rc<Graves>,
     pub(super) table: Table,
     pub(super) expiry: ExpiryIndex,
     /// Hashes with fields that expire, by the soonest of these.
@@ -51,10 +53,11 @@ pub struct Taken {
 }
 
 impl Db {
-    /// An empty database on `slab`. `now_ms` is the unix time: expiry times before it count as past.
-    pub fn new(slab: Rc<Slab>, now_ms: u64) -> Db {
+    /// An empty database on `slab`; collections that are too large to be dropped at once go to `graves`. `now_ms` is the
+    /// unix time: expiry times before it count as past.
+    pub fn new(slab: Rc<Slab>, graves: Rc<Graves>, now_ms: u64) -> Db {
         let (table, expiry, fields) = (Table::new(), ExpiryIndex::new(now_ms), ExpiryIndex::new(now_ms));
-        Db { slab, table, expiry, fields, block_bytes: 0, access_stamp: 0, epoch_stamp: 0 }
+        Db { slab, graves, table, expiry, fields, block_bytes: 0, access_stamp: 0, epoch_stamp: 0 }
     }
 
     /// Keys held, expired ones not yet removed among them.
@@ -87,6 +90,13 @@ impl Db {
     pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<EntryRef> {
         let is_it = |reference| entry::key_is(&self.slab, EntryRef::new(reference), key);
         self.table.find(&self.slab, hash.0, is_it).map(EntryRef::new)
+    }
+
+    /// Whether `entry`, noted some time ago, is still a key with this hash. What it names may have been removed, moved or
+    /// replaced by another key since: only the table is asked, until it says that there is such an entry.
+    pub fn holds(&self, hash: KeyHash, entry: EntryRef) -> bool {
+        let is_it = |reference| reference == entry.get();
+        self.table.find(&self.slab, hash.0, is_it).is_some() && self.hash(entry) == hash
     }
 
     /// First step of looking up many keys at once: loads the cache line where the lookup begins.
@@ -142,6 +152,10 @@ impl Db {
 
     /// Bytes held outside the slab: directory, expiry index, long keys, long strings, collections.
     pub fn heap_bytes(&self) -> usize {
+        if self.is_empty() && self.block_bytes == 0 {
+            // Most databases are empty, and this is asked before each write while `maxmemory` is set.
+            return self.table.heap_bytes();
+        }
         self.block_bytes + self.table.heap_bytes() + self.expiry_bytes()
     }
 
@@ -191,7 +205,7 @@ impl Db {
         }
     }
 
-    /// Replaces the value and keeps expiry time, access bits and epoch. The old value is dropped.
+    /// Replaces the value and keeps expiry time, access bits and epoch. The old value is dropped, or freed in steps.
     #[inline]
     pub fn set_value(&mut self, entry: EntryRef, hash: KeyHash, value: Value<'_>) -> EntryRef {
         if entry::overwrite(&self.slab, entry, &value, true) {
@@ -240,6 +254,9 @@ impl Db {
             Some(value) => {
                 let blocks = &mut self.block_bytes;
                 *blocks -= entry::value_heap_bytes(slab, entry);
+                if let Some(object) = entry::take_heavy(slab, entry) {
+                    self.graves.bury(object);
+                }
                 entry::stored(value, entry::key(slab, entry).len(), |value| {
                     *blocks += value.heap_bytes();
                     entry::change(slab, entry, expire_ms, Some(value))
@@ -295,10 +312,13 @@ impl Db {
         value
     }
 
-    /// Removes a key and drops its value.
+    /// Removes a key and its value; a large collection is freed later, in steps.
     #[inline]
     pub fn delete(&mut self, entry: EntryRef, hash: KeyHash) {
         self.unlink(entry, hash);
+        if let Some(object) = entry::take_heavy(&self.slab, entry) {
+            self.graves.bury(object);
+        }
         entry::drop_whole(&self.slab, entry);
     }
 
@@ -339,7 +359,7 @@ impl Db {
         // One item per hash, 127 to a block: little beside the entries, which are freed bit by bit.
         self.fields = ExpiryIndex::new(origin_ms);
         self.block_bytes = 0;
-        Garbage::new(Rc::clone(&self.slab), table, expiry)
+        Garbage::new(Rc::clone(&self.slab), Rc::clone(&self.graves), table, expiry)
     }
 
     // Expiry times, access bits, epochs.

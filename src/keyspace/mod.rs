@@ -14,6 +14,7 @@ mod db;
 mod entry;
 mod expiry;
 mod garbage;
+mod graves;
 mod hash;
 mod mapping;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use std::rc::Rc;
 pub use db::{Db, ObjectMut, Taken};
 pub use entry::{EntryRef, TYPE_STRING};
 pub use garbage::Garbage;
+pub use graves::Graves;
 pub use hash::{KeyHash, hash_key, seed_key_hash};
 pub use slab::{Slab, SlabError, SlabOptions, SlabStats};
 pub use table::Cursor;
@@ -38,6 +40,7 @@ pub use value::{Value, ValueRef, parse_canonical_i64};
 /// A core's databases.
 pub struct Keyspace {
     slab: Rc<Slab>,
+    graves: Rc<Graves>,
     dbs: Vec<Db>,
 }
 
@@ -48,8 +51,9 @@ impl Keyspace {
     /// [`SlabError`] when the system grants no address space.
     pub fn new(databases: usize, now_ms: u64, options: SlabOptions) -> Result<Keyspace, SlabError> {
         let slab = Rc::new(Slab::new(options)?);
-        let dbs = (0..databases).map(|_| Db::new(Rc::clone(&slab), now_ms)).collect();
-        Ok(Keyspace { slab, dbs })
+        let graves = Rc::new(Graves::default());
+        let dbs = (0..databases).map(|_| Db::new(Rc::clone(&slab), Rc::clone(&graves), now_ms)).collect();
+        Ok(Keyspace { slab, graves, dbs })
     }
 
     /// One database. Panics if there is none of that number.
@@ -87,7 +91,7 @@ impl Keyspace {
 
     /// An empty database on the same slab that is none of the numbered ones: for keys fetched from other cores.
     pub fn scratch(&self, now_ms: u64) -> Db {
-        Db::new(Rc::clone(&self.slab), now_ms)
+        Db::new(Rc::clone(&self.slab), Rc::clone(&self.graves), now_ms)
     }
 
     /// Sets what new entries of all databases get as access bits: the LRU clock, or the first LFU counter. 24 bits.
@@ -104,6 +108,11 @@ impl Keyspace {
     /// [`Garbage`] not yet freed is counted as far as it lies in the slab.
     pub fn memory_bytes(&self) -> usize {
         self.slab.stats().used_bytes + self.dbs.iter().map(Db::heap_bytes).sum::<usize>()
+    }
+
+    /// Large collections on their way out, which are not part of [`Keyspace::memory_bytes`].
+    pub fn graves(&self) -> &Graves {
+        &self.graves
     }
 
     /// The slab, for its statistics.

@@ -222,16 +222,6 @@ impl<'a> Encoded<'a> {
         inner + backlen_len(inner)
     }
 
-    #[inline]
-    pub(super) fn append_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.head[..usize::from(self.head_len)]);
-        out.extend_from_slice(self.body);
-        let inner = self.inner_len();
-        for index in 0..backlen_len(inner) {
-            out.push(backlen_byte(inner, index));
-        }
-    }
-
     /// Writes the entry into `target`, which must be [`Encoded::len`] bytes long.
     #[inline]
     pub(super) fn write_to(&self, target: &mut [u8]) {

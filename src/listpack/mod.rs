@@ -17,12 +17,15 @@
 
 mod entry;
 mod owner;
+mod thin;
 mod validate;
 mod view;
 
 pub use entry::{Element, parse_i64};
 pub use owner::Listpack;
+#[cfg(test)]
 pub(crate) use owner::size_class;
+pub(crate) use thin::{SelfSized, ThinVec};
 pub use validate::ListpackError;
 pub use view::{Iter, ListpackRef};
 

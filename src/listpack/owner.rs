@@ -1,17 +1,35 @@
 //! The owned listpack: everything that writes.
 
 use super::entry::{Element, Encoded};
+use super::thin::{SelfSized, ThinVec};
 use super::validate::ListpackError;
 use super::view::{Iter, ListpackRef};
 use super::{COUNT_UNKNOWN, END, HEADER_BYTES, MAX_BYTES};
 
-/// An owned listpack: one allocation, grown to the allocator's size classes so that nothing is held in vain.
+/// The total in a listpack's first four bytes.
+pub(crate) struct Total;
+
+impl SelfSized for Total {
+    const HEADER_BYTES: usize = HEADER_BYTES;
+
+    #[inline]
+    fn len(header: &[u8]) -> usize {
+        u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize
+    }
+
+    #[inline]
+    fn set_len(header: &mut [u8], len: usize) {
+        header[..4].copy_from_slice(&(len as u32).to_le_bytes());
+    }
+}
+
+/// An owned listpack: one word, and one allocation grown to the allocator's size classes so that nothing is held in vain.
 ///
 /// Methods that take a position panic when it addresses no entry. Growing beyond [`MAX_BYTES`] panics:
 /// ask [`Listpack::fits`] first where the elements' sizes are not already bounded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Listpack {
-    bytes: Vec<u8>,
+    bytes: ThinVec<Total>,
 }
 
 impl Listpack {
@@ -22,21 +40,19 @@ impl Listpack {
 
     /// An empty listpack with room for `capacity` bytes of entries.
     pub fn with_capacity(capacity: usize) -> Self {
-        let mut bytes = Vec::with_capacity(size_class(HEADER_BYTES + 1 + capacity));
-        bytes.extend_from_slice(&[HEADER_BYTES as u8 + 1, 0, 0, 0, 0, 0, END]);
-        Listpack { bytes }
+        let empty = [HEADER_BYTES as u8 + 1, 0, 0, 0, 0, 0, END];
+        Listpack { bytes: ThinVec::with_room(&empty, empty.len() + capacity) }
     }
 
     /// Takes bytes from outside: checks everything, trusts nothing, then copies.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ListpackError> {
         ListpackRef::validated(bytes)?;
-        Ok(Listpack { bytes: bytes.to_vec() })
+        Ok(Listpack { bytes: ThinVec::from_slice(bytes) })
     }
 
-    /// As [`Listpack::from_bytes`], without the copy.
+    /// As [`Listpack::from_bytes`].
     pub fn from_vec(bytes: Vec<u8>) -> Result<Self, ListpackError> {
-        ListpackRef::validated(&bytes)?;
-        Ok(Listpack { bytes })
+        Self::from_bytes(&bytes)
     }
 
     /// The view for reading.
@@ -51,12 +67,12 @@ impl Listpack {
         &self.bytes
     }
 
-    /// The raw bytes, given away.
+    /// A copy of the raw bytes.
     pub fn into_vec(self) -> Vec<u8> {
-        self.bytes
+        self.bytes.to_vec()
     }
 
-    /// Bytes allocated, beside the three words of the owner itself.
+    /// Bytes allocated, beside the word of the owner itself.
     #[inline]
     pub fn allocated_bytes(&self) -> usize {
         self.bytes.capacity()
@@ -97,10 +113,12 @@ impl Listpack {
     #[inline]
     pub fn append<'e>(&mut self, element: impl Into<Element<'e>>) {
         let encoded = Encoded::new(element.into());
-        self.reserve(encoded.len());
-        self.bytes.pop();
-        encoded.append_to(&mut self.bytes);
-        self.bytes.push(END);
+        let len = encoded.len();
+        self.check_growth(len);
+        let end = self.bytes.len() - 1;
+        self.bytes.resize(end + len + 1);
+        encoded.write_to(&mut self.bytes[end..][..len]);
+        self.bytes[end + len] = END;
         self.changed(1, 0);
     }
 
@@ -193,8 +211,9 @@ impl Listpack {
     pub fn merge(&mut self, other: ListpackRef<'_>) {
         let entries = &other.as_bytes()[HEADER_BYTES..];
         let added = other.len();
-        self.reserve(entries.len() - 1);
-        self.bytes.pop();
+        self.check_growth(entries.len() - 1);
+        let end = self.bytes.len() - 1;
+        self.bytes.resize(end);
         self.bytes.extend_from_slice(entries);
         self.changed(added, 0);
     }
@@ -203,9 +222,9 @@ impl Listpack {
     pub fn split_off(&mut self, at: usize) -> Listpack {
         let tail_entries = &self.bytes[at..self.bytes.len() - 1];
         let mut tail = Listpack::with_capacity(tail_entries.len());
-        tail.bytes.pop();
+        tail.bytes.resize(HEADER_BYTES);
         tail.bytes.extend_from_slice(tail_entries);
-        tail.bytes.push(END);
+        tail.bytes.extend_from_slice(&[END]);
         let moved = ListpackRef::new(&tail.bytes).iter().count();
         tail.changed(moved, 0);
         self.cut(at, self.bytes.len() - 1, moved);
@@ -214,7 +233,7 @@ impl Listpack {
 
     /// Gives back memory beyond what the size class of the content needs.
     pub fn shrink(&mut self) {
-        self.bytes.shrink_to(size_class(self.bytes.len()));
+        self.bytes.shrink();
     }
 
     /// Removes `start..end`, which holds `deleted` entries.
@@ -222,10 +241,8 @@ impl Listpack {
         if deleted == 0 {
             return;
         }
-        self.bytes.drain(start..end);
-        if self.bytes.capacity() > 2 * size_class(self.bytes.len()) {
-            self.shrink();
-        }
+        self.bytes.cut(start..end);
+        self.bytes.release();
         self.changed(0, deleted);
     }
 
@@ -234,30 +251,24 @@ impl Listpack {
         let len = self.bytes.len();
         assert!(at >= HEADER_BYTES && at + old < len, "a position lies between header and end byte");
         if new > old {
-            self.reserve(new - old);
-            self.bytes.resize(len + new - old, 0);
+            self.check_growth(new - old);
+            self.bytes.resize(len + new - old);
         }
         if new != old {
             self.bytes.copy_within(at + old..len, at + new);
-            self.bytes.truncate(len + new - old);
+            self.bytes.resize(len + new - old);
         }
     }
 
     #[inline]
-    fn reserve(&mut self, additional: usize) {
+    fn check_growth(&self, additional: usize) {
         let needed = self.bytes.len() + additional;
         assert!(needed <= MAX_BYTES, "a listpack never grows beyond {MAX_BYTES} bytes");
-        if needed > self.bytes.capacity() {
-            let additional = size_class(needed) - self.bytes.len();
-            self.bytes.reserve_exact(additional);
-        }
     }
 
-    /// Brings the header up to date.
+    /// Brings the header's number of elements up to date.
     #[inline]
     fn changed(&mut self, added: usize, deleted: usize) {
-        let total = self.bytes.len() as u32;
-        self.bytes[..4].copy_from_slice(&total.to_le_bytes());
         let count = usize::from(u16::from_le_bytes([self.bytes[4], self.bytes[5]]));
         if count != COUNT_UNKNOWN {
             let count = (count + added - deleted).min(COUNT_UNKNOWN) as u16;
@@ -290,6 +301,7 @@ impl<'e, E: Into<Element<'e>>> FromIterator<E> for Listpack {
 
 /// The allocator's size class for `bytes`: multiples of 16 up to 128, then four per doubling. Growing class by class
 /// costs amortized constant time and holds nothing that the allocator would not have given anyway.
+#[cfg(test)]
 pub(crate) fn size_class(bytes: usize) -> usize {
     if bytes <= 128 {
         return bytes.next_multiple_of(16).max(16);

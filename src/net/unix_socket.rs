@@ -51,9 +51,10 @@ fn clear_the_way(path: &Path) -> io::Result<()> {
         Ok(found) if !found.file_type().is_socket() => {
             Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"))
         }
-        Ok(_) if UnixStream::connect(path).is_ok() => {
-            Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there: stop it or choose another path"))
-        }
+        Ok(_) if UnixStream::connect(path).is_ok() => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another server listens there: stop it or choose another path",
+        )),
         Ok(_) => fs::remove_file(path),
     }
 }

@@ -83,6 +83,17 @@ impl Object {
         }
     }
 
+    /// Frees about `budget` allocations; says whether all is freed. Once begun, the collection is only to be freed on.
+    pub fn free_some(&mut self, budget: usize) -> bool {
+        match self {
+            Object::List(list) => list.free_some(budget),
+            Object::Set(set) => set.free_some(budget),
+            Object::ZSet(zset) => zset.free_some(budget),
+            Object::Hash(hash) => hash.free_some(budget),
+            Object::Stream(stream) => stream.free_some(budget),
+        }
+    }
+
     /// Whether nothing is in it, so that its key goes. A stream may be empty.
     pub fn is_empty(&self) -> bool {
         match self {

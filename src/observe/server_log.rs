@@ -1,12 +1,12 @@
 //! The server's own log, in the form that Redis's users know: `PID:M 20 Nov 2026 16:31:53.886 * text`.
 
+use super::syslog::SyslogLayer;
 use crate::config::{LogLevel, Settings};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use super::syslog::SyslogLayer;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};

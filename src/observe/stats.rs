@@ -87,6 +87,8 @@ pub struct Stats {
     pub spanning: u64,
     /// Clients cut off because of their output buffer.
     pub output_limit_disconnections: u64,
+    /// Clients closed because all of them held too much memory.
+    pub evicted_clients: u64,
     /// Clients cut off because of their query buffer.
     pub query_limit_disconnections: u64,
     /// Passes of the core's loop that found something to do.
@@ -126,6 +128,7 @@ impl Stats {
         self.misses += other.misses;
         self.expired += other.expired;
         self.evicted += other.evicted;
+        self.evicted_clients += other.evicted_clients;
         self.errors += other.errors;
         for (code, count) in &other.errors_by_code {
             *self.errors_by_code.entry(code.clone()).or_default() += count;

@@ -4,6 +4,7 @@
 use super::core::Core;
 use super::instant::end_server;
 use super::keeper::KeeperClient;
+use super::memory::{OUT_OF_MEMORY, Room};
 use super::participant::{Deferred, Waiter};
 use crate::command::spec::Flags;
 use crate::command::{Command, Flow};
@@ -60,6 +61,7 @@ impl Core {
     /// Serves from here on.
     pub(super) fn serve(&mut self) {
         self.loading = false;
+        self.apply_memory_limit();
         self.set_attention();
     }
 
@@ -101,6 +103,17 @@ impl Core {
         }
     }
 
+    /// Whether a command may run now: there is memory for it, and room in the log.
+    #[inline]
+    pub(super) fn admit(&mut self, command: &'static Command, args: Args) -> Result<(), NotAdmitted> {
+        match self.room_for(command.spec.flags) {
+            Room::Yes => {}
+            Room::Later => return Err(NotAdmitted::Wait),
+            Room::No => return Err(NotAdmitted::Refused(OUT_OF_MEMORY.into())),
+        }
+        if command.spec.flags.has(Flags::WRITE) { self.shard.admit(args) } else { Ok(()) }
+    }
+
     /// Runs a command that waited for room in the log.
     pub(super) fn run_stalled(&mut self, deferred: Deferred) {
         let Deferred { command, session, to, args } = deferred;
@@ -108,7 +121,8 @@ impl Core {
             self.stalled.push_back(Deferred { command, session, to, args });
             return;
         }
-        match self.shard.admit(args.as_args()) {
+        let admitted = self.admit(command, args.as_args());
+        match admitted {
             Err(NotAdmitted::Wait) => self.stalled.push_back(Deferred { command, session, to, args }),
             Err(NotAdmitted::Refused(text)) => {
                 let mut bytes = Vec::new();

@@ -17,7 +17,7 @@ use crate::net::{Conn, ConnRef, Session, Special};
 use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs, Proto, Reply};
 use crate::shard::locks::LockKey;
-use crate::shard::message::{Answer, Request, StepCommand, TxId};
+use crate::shard::message::{Answer, Needs, Request, StepCommand, TxId};
 use crate::shard::{Change, Turn, Wants};
 
 /// What waits.
@@ -233,7 +233,7 @@ async fn run_once(handle: &Handle, command: &'static Command, session: Session, 
                 mode: lock_mode(command.spec),
                 watched: Vec::new(),
                 commands: vec![StepCommand { command, session, args: args.clone() }],
-                writes: command.spec.flags.has(Flags::WRITE),
+                needs: Needs { log: true, ..Needs::of(command.spec.flags) },
             };
             match handle.ask_one(core, request).await {
                 Answer::Replies { mut replies, gate } => {

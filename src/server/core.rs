@@ -4,6 +4,7 @@ use super::cron::Ending;
 use super::instant::Standstill;
 use super::keeper::KeeperClient;
 use super::logging::LogFlights;
+use super::memory::Memory;
 use super::outside::Outside;
 use super::participant::{Deferred, Waiter};
 use super::pause::Pause;
@@ -13,10 +14,10 @@ use crate::command::Command;
 use crate::config::Settings;
 use crate::net::{Conn, ConnRef, ConnTable, Gate, Registry};
 use crate::observe::{LatencyEvents, MemoryPeak, ProcessMemory, Sampler, SaveState, Slowlog, Stats, Ticks, unix_ms};
-use crate::shard::Shard;
 use crate::shard::locks::Locks;
 use crate::shard::mesh::Mesh;
 use crate::shard::message::{Batch, Envelope};
+use crate::shard::{MemoryPool, Shard};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -62,8 +63,8 @@ pub struct Everyone {
     pub subscriptions: Box<[AtomicUsize]>,
     /// Connections that monitor, by core.
     pub monitors: Box<[AtomicUsize]>,
-    /// Bytes in use in each core's slab, which the allocator does not know of.
-    pub slab_bytes: Box<[AtomicU64]>,
+    /// The cores' shares of the memory.
+    pub memory: MemoryPool,
     /// Most memory ever in use.
     pub memory_peak: MemoryPeak,
     /// Taken by the one task that may bring all cores to one instant.
@@ -77,6 +78,7 @@ impl Everyone {
     pub fn new(outsides: Vec<Outside>, config: crate::config::Config) -> Everyone {
         let settings = Arc::new(Settings::from(&config));
         let cores = outsides.len();
+        let allocated = ProcessMemory::now().allocated;
         let counters = || (0..cores).map(|_| AtomicUsize::new(0)).collect();
         Everyone {
             registry: Registry::new(outsides.len()),
@@ -97,8 +99,8 @@ impl Everyone {
             replication_id: Mutex::new(random_id()),
             subscriptions: counters(),
             monitors: counters(),
-            slab_bytes: (0..cores).map(|_| AtomicU64::new(0)).collect(),
-            memory_peak: MemoryPeak::starting_at(ProcessMemory::now().allocated),
+            memory: MemoryPool::new(cores, allocated),
+            memory_peak: MemoryPeak::starting_at(allocated),
             run_id: random_id(),
             started_ms: unix_ms(),
         }
@@ -123,12 +125,7 @@ impl Everyone {
 
     /// Bytes in use: what the allocator handed out and what the slabs hold.
     pub fn used_memory(&self, process: &ProcessMemory) -> u64 {
-        process.allocated + self.slab_bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<u64>()
-    }
-
-    /// Notes the memory in use now, for its peak.
-    pub fn note_memory(&self) {
-        self.memory_peak.note(self.used_memory(&ProcessMemory::now()));
+        process.allocated + self.memory.slab_bytes()
     }
 
     /// Changes whenever the settings do.
@@ -204,6 +201,8 @@ pub struct Core {
     /// Bytes of records logged up to the last rewrite's cut, and up to that of the last one that succeeded.
     pub(super) log_bytes_at_cut: u64,
     pub(super) log_bytes_dropped: u64,
+    /// Its share of the memory.
+    pub(super) memory: Memory,
     /// Operations of the log under way.
     pub(super) flights: LogFlights,
     /// The keeper of segments, if there is a log.
@@ -255,6 +254,7 @@ impl Core {
             standstill: Standstill::default(),
             log_bytes_at_cut: 0,
             log_bytes_dropped: 0,
+            memory: Memory::new(mesh.me()),
             flights: LogFlights::default(),
             mail_turn: 0,
             slices: Default::default(),
@@ -314,6 +314,7 @@ impl Core {
             self.settings_version = version;
             self.settings = self.everyone.settings();
             self.shard.set_settings(self.settings.clone());
+            self.apply_memory_limit();
             self.slow_nanos = slow_nanos(&self.settings);
         }
     }

@@ -5,9 +5,8 @@ use crate::net::{Closing, ConnRef, Listener, Special};
 use crate::shard::message::Envelope;
 use std::os::fd::RawFd;
 
-/// Most keys expired, and most keys of emptied databases freed, in one go.
+/// Most keys expired in one go.
 const EXPIRE_BUDGET: usize = 1000;
-const FREE_BUDGET: usize = 20_000;
 
 /// Where a core stands in its own end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,12 +29,12 @@ impl Core {
             if self.locks.is_empty() {
                 self.shard.expire_some(EXPIRE_BUDGET);
             }
-            self.shard.free_some(FREE_BUDGET);
         }
         if !self.blocked.is_empty() {
             self.end_late_waits();
         }
         self.take_samples();
+        self.balance_memory();
         if !self.awaiting_pause.is_empty() && !self.pause.is_active(self.now_ms) {
             self.end_pause();
         }

@@ -141,7 +141,7 @@ impl Core {
             return Flow::Next;
         }
         if command.spec.flags.has(Flags::WRITE)
-            && let Err(refusal) = self.shard.admit(args)
+            && let Err(refusal) = self.admit(command, args)
         {
             return self.not_admitted(conn, command, refusal);
         }
@@ -271,6 +271,10 @@ impl Core {
         }
         if command.spec.flags.has(Flags::NO_MULTI) {
             return Some(self.refuse(conn, Some(command), b"ERR Command not allowed inside a transaction"));
+        }
+        // What is queued takes memory too, whatever it does.
+        if let Some(text) = self.refuses_memory() {
+            return Some(self.refuse(conn, Some(command), text.as_bytes()));
         }
         if let Some(text) = self.shard.refuses(command.spec.flags) {
             return Some(self.refuse(conn, Some(command), text.as_bytes()));

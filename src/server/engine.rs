@@ -3,6 +3,7 @@
 
 use super::core::Core;
 use super::logging::LogIo;
+use super::memory::Freeing;
 use super::outside::Mailbox;
 use super::snapshot::Slice;
 use super::task::Runner;
@@ -203,6 +204,7 @@ impl Engine {
         }
         core.serve_waiting();
         self.arm_deadline(&core)?;
+        let evicts = core.keep_memory();
         self.drive_log(&mut core)?;
         self.send_all(&mut core)?;
         let ring = &mut self.ring;
@@ -212,10 +214,13 @@ impl Engine {
             return Err(error);
         }
         let slice = core.advance_snapshot(busy);
-        self.dozes = slice != Slice::Idle;
+        let freeing = core.free_memory(busy);
+        self.dozes = slice != Slice::Idle || freeing != Freeing::Idle;
         core.stats.passes += busy as u64;
         core.enters = self.ring.enters();
         if slice == Slice::Ran
+            || freeing == Freeing::Ran
+            || evicts
             || core.has_resume()
             || core.tasks.has_work()
             || core.mesh.has_mail()

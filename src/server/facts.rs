@@ -1,7 +1,7 @@
 //! What a person should know at the start: versions, limits, and settings of the system that cost speed or safety.
 
 use crate::config::Settings;
-use crate::storage::{AlignedBuf, File, Fs, Open, PAGE_BYTES, RealFs};
+use crate::storage::{AlignedBuf, Fs, Open, PAGE_BYTES, RealFs};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -57,13 +57,16 @@ fn disk(dir: &Path) -> Option<String> {
     let path = dir.join(PROBE);
     let _ = RealFs.unlink(&path);
     let file = RealFs.open(&path, Open::CreateDirect).ok()?;
-    let mut page = AlignedBuf::new(PAGE_BYTES);
+    let mut page = AlignedBuf::with_capacity(PAGE_BYTES);
     page.extend_from_slice(&[b'#'; PAGE_BYTES]);
     let write = || file.write_at(&page, 0, true).and_then(|_| file.sync_data());
-    let mut spans: Vec<_> = (0..=WRITES).filter_map(|_| {
-        let begun = Instant::now();
-        write().ok().map(|()| begun.elapsed())
-    }).skip(1).collect();
+    let mut spans: Vec<_> = (0..=WRITES)
+        .filter_map(|_| {
+            let begun = Instant::now();
+            write().ok().map(|()| begun.elapsed())
+        })
+        .skip(1)
+        .collect();
     let _ = RealFs.unlink(&path);
     spans.sort();
     let median = spans.get(spans.len() / 2)?;
@@ -100,7 +103,7 @@ impl PidFile {
     pub fn write(settings: &Settings) -> Option<PidFile> {
         let usual = settings.daemonize.then(|| PathBuf::from("/var/run/redis.pid"));
         let path = settings.pidfile.clone().or(usual)?;
-        if let Err(error) = fs::write(path, format!("{}\n", std::process::id())) {
+        if let Err(error) = fs::write(&path, format!("{}\n", std::process::id())) {
             tracing::warn!("the pidfile {} cannot be written: {error}", path.display());
         }
         Some(PidFile(path))

@@ -64,6 +64,12 @@ impl Core {
         }
     }
 
+    /// Bytes of records that are not written yet, and their buffers.
+    pub(super) fn log_buffer_bytes(&self) -> u64 {
+        let gathered = self.shard.journal_ref().log_ref().map_or(0, |log| log.buffer_bytes());
+        gathered + self.flights.writes.values().map(|write| write.buf.capacity() as u64).sum::<u64>()
+    }
+
     /// Bytes of records logged since the start, padding left out.
     pub(super) fn log_bytes_sealed(&self) -> u64 {
         self.shard.journal_ref().log_ref().map_or(0, |log| log.sealed_bytes())
@@ -178,7 +184,7 @@ impl Core {
     }
 
     /// The log may have room again: goes on with what waited for it.
-    fn space_made(&mut self) {
+    pub(super) fn space_made(&mut self) {
         for at in std::mem::take(&mut self.awaiting_space) {
             if let Some(conn) = self.conns.get(at) {
                 conn.awaits_space = false;

@@ -109,7 +109,7 @@ impl Core {
             return true;
         }
         if command.spec.flags.has(Flags::WRITE) {
-            match self.shard.admit(args) {
+            match self.admit(command, args) {
                 Ok(()) => {}
                 Err(crate::shard::NotAdmitted::Wait) => {
                     let args = OwnedArgs::new(args.iter());

@@ -17,6 +17,9 @@ mod loading;
 mod logging;
 mod lookahead;
 mod mail;
+mod memory;
+#[cfg(test)]
+mod memory_tests;
 mod monitors;
 mod move_shard;
 mod output;

@@ -6,7 +6,7 @@ use crate::net::{Gate, ReplyTo, Session, Watched};
 use crate::resp::OwnedArgs;
 use crate::shard::Unit;
 use crate::shard::locks::{LockKey, Mode};
-use crate::shard::message::{Answer, Envelope, Request, StepCommand, TxId};
+use crate::shard::message::{Answer, Envelope, Needs, Request, StepCommand, TxId};
 use std::collections::VecDeque;
 
 /// Who waits for a lock.
@@ -19,8 +19,8 @@ pub enum Waiter {
         tx: TxId,
         /// Keys that must not have changed.
         watched: Vec<Watched>,
-        /// Whether it may write.
-        writes: bool,
+        /// What it needs beside the keys.
+        needs: Needs,
     },
     /// A coordinator's [`Request::Whole`].
     Whole {
@@ -30,8 +30,8 @@ pub enum Waiter {
         watched: Vec<Watched>,
         /// What to run.
         commands: Vec<StepCommand>,
-        /// Whether it may write.
-        writes: bool,
+        /// What it needs beside the keys.
+        needs: Needs,
     },
 }
 
@@ -51,26 +51,26 @@ impl Core {
     /// Does what a coordinator asks. `None`: the answer comes later, or none is wanted.
     pub fn participate(&mut self, tx: TxId, request: Request) -> Option<Answer> {
         match request {
-            Request::Lock { keys, mode, wait: true, watched, writes } => {
-                let waiter = self.locks.acquire(keys.clone(), mode, Waiter::Lock { tx, watched, writes })?;
+            Request::Lock { keys, mode, wait: true, watched, needs } => {
+                let waiter = self.locks.acquire(keys.clone(), mode, Waiter::Lock { tx, watched, needs })?;
                 let (answer, keep) = self.granted(waiter);
                 if !keep {
                     self.unlock(&keys, mode);
                 }
                 answer
             }
-            Request::Lock { keys, mode, wait: false, watched, writes } => {
+            Request::Lock { keys, mode, wait: false, watched, needs } => {
                 if !self.locks.try_acquire(&keys, mode) {
                     return Some(Answer::Busy);
                 }
-                let (answer, keep) = self.granted(Waiter::Lock { tx, watched, writes });
+                let (answer, keep) = self.granted(Waiter::Lock { tx, watched, needs });
                 if !keep {
                     self.unlock(&keys, mode);
                 }
                 answer
             }
-            Request::Whole { keys, mode, watched, commands, writes } => {
-                let waiter = Waiter::Whole { tx, watched, commands, writes };
+            Request::Whole { keys, mode, watched, commands, needs } => {
+                let waiter = Waiter::Whole { tx, watched, commands, needs };
                 let waiter = self.locks.acquire(keys.clone(), mode, waiter)?;
                 let (answer, _) = self.granted(waiter);
                 self.unlock(&keys, mode);
@@ -107,7 +107,7 @@ impl Core {
                 self.unlock(&keys, mode);
                 None
             }
-            Request::Check { watched } => Some(self.objection(&watched, true).unwrap_or(Answer::Done)),
+            Request::Check { watched, needs } => Some(self.objection(&watched, needs).unwrap_or(Answer::Done)),
             Request::TakeEffects => {
                 let unit = self.units.remove(&tx).unwrap_or_default();
                 let effects = unit.iter().map(|(db, args)| (db, args.iter().map(<[u8]>::to_vec).collect())).collect();
@@ -170,14 +170,14 @@ impl Core {
     /// A waiter holds its keys now. Returns its answer, if it wants one, and whether it keeps the keys.
     fn granted(&mut self, waiter: Waiter) -> (Option<Answer>, bool) {
         match waiter {
-            Waiter::Lock { watched, writes, .. } => {
-                if let Some(answer) = self.objection(&watched, writes) {
+            Waiter::Lock { watched, needs, .. } => {
+                if let Some(answer) = self.objection(&watched, needs) {
                     return (Some(answer), false);
                 }
                 (Some(Answer::Locked), true)
             }
-            Waiter::Whole { tx, watched, commands, writes } => {
-                if let Some(answer) = self.objection(&watched, writes) {
+            Waiter::Whole { tx, watched, commands, needs } => {
+                if let Some(answer) = self.objection(&watched, needs) {
                     return (Some(answer), false);
                 }
                 let answer = self.run_steps(tx, &commands);
@@ -194,11 +194,18 @@ impl Core {
     }
 
     /// Why a transaction must not run here.
-    fn objection(&mut self, watched: &[Watched], writes: bool) -> Option<Answer> {
+    fn objection(&mut self, watched: &[Watched], needs: Needs) -> Option<Answer> {
         if self.shard.any_changed(watched) {
             return Some(Answer::Changed);
         }
-        if writes && let Some(text) = self.shard.refuses_writes() {
+        if needs.memory
+            && let Some(text) = self.refuses_memory()
+        {
+            return Some(Answer::Refused(text.into()));
+        }
+        if needs.log
+            && let Some(text) = self.shard.refuses_writes()
+        {
             return Some(Answer::Refused(text.into_bytes()));
         }
         None
@@ -207,6 +214,10 @@ impl Core {
     pub(super) fn run_deferred(&mut self, deferred: Deferred) {
         let Deferred { command, session, to, args } = deferred;
         let mut bytes = Vec::new();
+        if self.room_for(command.spec.flags) == super::memory::Room::No {
+            crate::resp::Reply::new(&mut bytes, session.proto).error(super::memory::OUT_OF_MEMORY);
+            return self.deliver(to, bytes, None);
+        }
         if let Some(run) = command.exec.on_shard() {
             self.shard.run(command, run, session, args.as_args(), &mut bytes);
         }

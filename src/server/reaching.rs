@@ -9,13 +9,12 @@ use super::core::Core;
 use super::dispatch::{lock_keys, lock_mode};
 use super::spanning::{self, KeysByCore, Outcome, by_core, gather_keys};
 use super::task::Handle;
-use crate::command::spec::Flags;
 use crate::command::{Command, Flow, reached_keys};
 use crate::net::{Conn, Session};
 use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs};
 use crate::shard::locks::{LockKey, Mode};
-use crate::shard::message::{Answer, Request};
+use crate::shard::message::{Answer, Needs, Request};
 use crate::shard::slot;
 use std::collections::BTreeMap;
 
@@ -41,18 +40,18 @@ impl Core {
 async fn run(handle: &Handle, command: &'static Command, session: Session, args: &OwnedArgs) -> Outcome {
     let cores = handle.with(|core| core.cores());
     let mode = lock_mode(command.spec);
-    let writes = command.spec.flags.has(Flags::WRITE);
+    let needs = Needs::of(command.spec.flags);
     let named = lock_keys(command.spec, args.as_args(), session.db);
     let mut reached = Vec::new();
     loop {
         let mut keys = by_core(union(&named, &reached), cores);
-        if let Err(answer) = spanning::lock_all(handle, &keys, mode, BTreeMap::new(), writes).await {
+        if let Err(answer) = spanning::lock_all(handle, &keys, mode, BTreeMap::new(), needs).await {
             return spanning::refusal(answer);
         }
         reached = reached_now(handle, session, args).await;
         let held: std::collections::HashSet<&LockKey> = keys.values().flatten().collect();
         let missing: Vec<LockKey> = reached.iter().filter(|key| !held.contains(key)).cloned().collect();
-        match lock_free(handle, by_core(missing, cores), mode, writes).await {
+        match lock_free(handle, by_core(missing, cores), mode, needs).await {
             Ok(more) => more.into_iter().for_each(|(core, some)| keys.entry(core).or_default().extend(some)),
             Err(answer) => {
                 spanning::unlock(handle, keys.iter(), mode);
@@ -63,7 +62,7 @@ async fn run(handle: &Handle, command: &'static Command, session: Session, args:
             }
         }
         let mut outcome = gather_keys(handle, command, session, args, keys.clone()).await;
-        if writes {
+        if needs.log {
             outcome.gates.extend(spanning::finish(handle, keys, mode).await);
         } else {
             spanning::unlock(handle, keys.iter(), mode);
@@ -98,9 +97,9 @@ async fn reached_now(handle: &Handle, session: Session, args: &OwnedArgs) -> Vec
 }
 
 /// Locks keys if all of them are free; else none, and says why.
-async fn lock_free(handle: &Handle, keys: KeysByCore, mode: Mode, writes: bool) -> Result<KeysByCore, Answer> {
+async fn lock_free(handle: &Handle, keys: KeysByCore, mode: Mode, needs: Needs) -> Result<KeysByCore, Answer> {
     for (index, (&core, wanted)) in keys.iter().enumerate() {
-        let request = Request::Lock { keys: wanted.clone(), mode, wait: false, watched: Vec::new(), writes };
+        let request = Request::Lock { keys: wanted.clone(), mode, wait: false, watched: Vec::new(), needs };
         match handle.ask_one(core, request).await {
             Answer::Locked => {}
             other => {

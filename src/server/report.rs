@@ -78,6 +78,12 @@ pub struct CoreReport {
     pub keyspace_bytes: u64,
     /// The slab.
     pub slab: SlabStats,
+    /// Keys and collections that wait to be freed.
+    pub pending_frees: u64,
+    /// How long its keys held more than they may, in all and in this stretch, ms.
+    pub memory_exceeded_ms: (u64, u64),
+    /// Bytes of records that wait to be written to the log.
+    pub log_buffer_bytes: u64,
     /// Clients.
     pub clients: ClientsReport,
     /// The log, if there is one.
@@ -116,6 +122,9 @@ impl Core {
             databases: databases.collect(),
             keyspace_bytes: keyspace.memory_bytes() as u64,
             slab: keyspace.slab().stats(),
+            pending_frees: self.shard.pending_frees() as u64,
+            memory_exceeded_ms: self.memory.exceeded_ms(),
+            log_buffer_bytes: self.log_buffer_bytes(),
             clients: self.report_clients(),
             log: log.map(|log| LogReport {
                 last_lsn: log.last_lsn(),
@@ -155,6 +164,7 @@ impl Core {
     /// Sets this core's counters to zero.
     pub(super) fn reset_stats(&mut self) {
         self.stats.reset();
+        self.memory.reset_stats();
         let dirty = self.shard.stats.dirty;
         self.shard.stats = ShardStats { dirty, ..ShardStats::default() };
         self.sampler = Default::default();
@@ -163,12 +173,7 @@ impl Core {
     /// Notes figures that others read, and those that need a history. Called ten times a second.
     pub(super) fn take_samples(&mut self) {
         self.sampler.sample(self.now_ms, &self.stats);
-        let bytes = self.shard.keyspace().slab().stats().used_bytes as u64;
-        self.everyone.slab_bytes[self.me()].store(bytes, Ordering::Relaxed);
         self.everyone.saves.dirty[self.me()].store(self.shard.stats.dirty, Ordering::Relaxed);
         self.everyone.saves.log_bytes[self.me()].store(self.log_bytes(), Ordering::Relaxed);
-        if self.me() == 0 {
-            self.everyone.note_memory();
-        }
     }
 }

@@ -14,7 +14,7 @@ use crate::net::{Conn, ConnRef, Gate, Session};
 use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::shard::locks::{LockKey, Mode};
-use crate::shard::message::{Answer, Request, StepCommand};
+use crate::shard::message::{Answer, Needs, Request, StepCommand};
 use crate::shard::slot;
 use std::collections::BTreeMap;
 
@@ -132,11 +132,11 @@ pub(super) async fn lock_all(
     keys: &KeysByCore,
     mode: Mode,
     mut watched: BTreeMap<usize, Vec<crate::net::Watched>>,
-    writes: bool,
+    needs: Needs,
 ) -> Result<(), Answer> {
     for (index, (&core, wanted)) in keys.iter().enumerate() {
         let watched = watched.remove(&core).unwrap_or_default();
-        let request = Request::Lock { keys: wanted.clone(), mode, wait: true, watched, writes };
+        let request = Request::Lock { keys: wanted.clone(), mode, wait: true, watched, needs };
         match handle.ask_one(core, request).await {
             Answer::Locked => {}
             other => {
@@ -231,7 +231,7 @@ pub(super) async fn run_split(
     }
     let mut gates = Vec::new();
     if answers.is_empty() {
-        if let Err(answer) = lock_all(handle, &keys, mode, BTreeMap::new(), writes).await {
+        if let Err(answer) = lock_all(handle, &keys, mode, BTreeMap::new(), Needs::of(command.spec.flags)).await {
             return refusal(answer);
         }
         let requests = parts.iter().map(|(&core, part)| (core, Request::Run { commands: vec![step(part)] }));
@@ -288,7 +288,7 @@ pub(super) async fn run_gather(
     let mode = lock_mode(command.spec);
     let writes = command.spec.flags.has(Flags::WRITE);
     let keys = by_core(lock_keys(command.spec, args.as_args(), session.db), cores);
-    if let Err(answer) = lock_all(handle, &keys, mode, BTreeMap::new(), writes).await {
+    if let Err(answer) = lock_all(handle, &keys, mode, BTreeMap::new(), Needs::of(command.spec.flags)).await {
         return refusal(answer);
     }
     let mut outcome = gather_locked(handle, command, session, args).await;

@@ -48,7 +48,7 @@ impl Rig {
             let settings = everyone.settings();
             let shard = || {
                 let options = SlabOptions { reserve_bytes: 1 << 30, ..SlabOptions::default() };
-                let keyspace = Keyspace::new(settings.databases as usize, 1, options).unwrap();
+                let keyspace = Keyspace::new(settings.databases as usize, crate::observe::unix_ms(), options).unwrap();
                 Shard::new(index, cores, keyspace, settings.clone(), 1)
             };
             let mut core = Core::new(everyone.clone(), shard(), mesh);
@@ -124,6 +124,8 @@ impl Rig {
                 core = shared.borrow_mut();
             }
             busy |= core.serve_waiting();
+            busy |= core.keep_memory();
+            busy |= core.free_memory(false) == super::memory::Freeing::Ran;
             busy |= core.advance_snapshot(false) == super::snapshot::Slice::Ran;
             core.send_mail(|_| {});
             // As the loop does: whatever may be sent goes out at the end of each pass.

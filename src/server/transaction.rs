@@ -15,7 +15,7 @@ use crate::command::{Command, Exec, Flow};
 use crate::net::{Conn, ConnRef, Gate, Multi, Outbox, Session, Special, Watched};
 use crate::resp::{Args, OwnedArgs, Proto, Reply};
 use crate::shard::locks::{LockKey, Mode};
-use crate::shard::message::{Answer, Request, StepCommand, TxId};
+use crate::shard::message::{Answer, Needs, Request, StepCommand, TxId};
 use crate::shard::slot;
 use std::collections::BTreeMap;
 
@@ -257,6 +257,13 @@ impl Core {
             conn.outbox.commit(start, None);
             return Flow::Next;
         }
+        if needs_of(&steps).memory
+            && let Some(text) = self.refuses_memory()
+        {
+            self.leave_multi(conn);
+            let text = format!("EXECABORT Transaction discarded because of: {text}");
+            return self.refuse(conn, None, text.as_bytes());
+        }
         if writes {
             let bytes = steps.iter().flat_map(|step| step.args.as_args().iter().map(|word| word.len() as u64 + 16));
             match self.shard.admit_bytes(bytes.sum::<u64>() + 64 * steps.len() as u64) {
@@ -347,7 +354,8 @@ impl Core {
 /// Runs a transaction over several cores, or one that others keep locked.
 async fn exec_spanning(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: &[Watched], proto: Proto) -> Outcome {
     let cores = handle.with(|core| core.cores());
-    let writes = steps.iter().any(|step| step.command.spec.flags.has(Flags::WRITE));
+    let needs = needs_of(&steps);
+    let writes = needs.log;
     let mode = if writes { Mode::Exclusive } else { Mode::Shared };
     let keys = keys_of(&steps, watched, cores);
     let mut watched_by_core: BTreeMap<usize, Vec<Watched>> = BTreeMap::new();
@@ -360,14 +368,14 @@ async fn exec_spanning(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: 
     {
         let commands = steps.iter().map(Step::command).collect();
         let watched = watched_by_core.remove(&core).unwrap_or_default();
-        return match handle.ask_one(core, Request::Whole { keys, mode, watched, commands, writes }).await {
+        return match handle.ask_one(core, Request::Whole { keys, mode, watched, commands, needs }).await {
             Answer::Replies { replies, gate } => {
                 Outcome { bytes: array_of(&replies), gates: gate.into_iter().collect() }
             }
             other => aborted(other, proto),
         };
     }
-    if let Err(answer) = spanning::lock_all(handle, &keys, mode, watched_by_core, writes).await {
+    if let Err(answer) = spanning::lock_all(handle, &keys, mode, watched_by_core, needs).await {
         return aborted(answer, proto);
     }
     let (replies, mut gates) = run_steps(handle, at, &steps).await;
@@ -382,11 +390,12 @@ async fn exec_spanning(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: 
 /// Runs a transaction that empties or exchanges databases: all cores stand still meanwhile, and everything that it did
 /// is logged in a barrier.
 async fn exec_whole(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: &[Watched], proto: Proto) -> Outcome {
+    let needs = Needs { log: true, ..needs_of(&steps) };
     let ends = instant::stop_all(handle).await;
     let cores = handle.with(|core| core.cores());
     let requests = (0..cores).map(|core| {
         let mine = |one: &&Watched| slot::core_of_key(&one.key, cores) == core;
-        (core, Request::Check { watched: watched.iter().filter(mine).cloned().collect() })
+        (core, Request::Check { needs, watched: watched.iter().filter(mine).cloned().collect() })
     });
     let answers = handle.ask(requests.collect()).await;
     if let Some(answer) = answers.into_iter().find(|answer| !matches!(answer, Answer::Done)) {
@@ -418,6 +427,11 @@ async fn exec_whole(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: &[W
             Outcome::error(text.as_bytes())
         }
     }
+}
+
+/// What the steps need before the first of them runs.
+fn needs_of(steps: &[Step]) -> Needs {
+    steps.iter().map(|step| Needs::of(step.command.spec.flags)).fold(Needs::default(), Needs::and)
 }
 
 /// What a step does to whole databases, if it does and is well formed.

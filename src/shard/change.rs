@@ -4,6 +4,7 @@ use super::cx::{Cx, Expire, Found};
 use super::shard::{Event, Shard, Sink};
 use crate::config::events;
 use crate::keyspace::{EntryRef, KeyHash, ObjectMut, TYPE_STRING, Taken, Value, ValueRef, hash_key};
+use rand::RngExt;
 
 impl Cx<'_> {
     /// Puts a value under a key, new or found.
@@ -158,11 +159,10 @@ impl Shard {
     /// Notes that a key was used, for LRU and LFU.
     #[inline]
     pub(super) fn note_access(&mut self, db: u16, entry: EntryRef) {
-        let stamp = (self.now_ms / 1000) as u32 & 0xff_ffff;
         let db = self.keyspace.db_mut(db as usize);
-        if db.access(entry) != stamp {
-            db.set_access(entry, stamp);
-        }
+        let random = &mut self.random;
+        let access = self.clock.used(db.access(entry), || random.random());
+        db.set_access(entry, access);
     }
 
     /// The value of an entry, as a copy that can leave the core.

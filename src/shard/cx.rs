@@ -48,6 +48,11 @@ impl<'a> Cx<'a> {
         self.shard.now_ms
     }
 
+    /// The time as access bits have it, and how they are to be read.
+    pub fn access_clock(&self) -> super::AccessClock {
+        self.shard.clock
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.shard.settings

@@ -2,7 +2,7 @@
 
 use super::shard::Shard;
 use crate::config::events;
-use crate::keyspace::{EntryRef, KeyHash};
+use crate::keyspace::{EntryRef, Garbage, KeyHash};
 use crate::object::Object;
 
 impl Shard {
@@ -83,13 +83,39 @@ impl Shard {
         fields.len()
     }
 
-    /// Frees some of the databases that were emptied; `true` if there is more.
+    /// Frees some of what nobody needs any more, large collections and databases that were emptied, about `budget`
+    /// allocations; `true` if there is more.
     pub fn free_some(&mut self, budget: usize) -> bool {
-        if let Some(garbage) = self.garbage.front_mut()
-            && garbage.free_some(budget)
-        {
-            self.garbage.pop_front();
+        let graves = self.keyspace.graves();
+        if graves.pending() > 0 {
+            let before = graves.freed();
+            graves.free_some(budget);
+            self.stats.lazyfreed += graves.freed() - before;
+        } else if let Some(garbage) = self.garbage.front_mut() {
+            let before = garbage.pending();
+            let done = garbage.free_some(budget);
+            self.stats.lazyfreed += (before - garbage.pending()) as u64;
+            if done {
+                self.garbage.pop_front();
+            }
         }
+        self.has_garbage()
+    }
+
+    /// Whether anything waits to be freed.
+    #[inline]
+    pub fn has_garbage(&self) -> bool {
+        self.has_flushed() || self.keyspace.graves().pending() > 0
+    }
+
+    /// Whether databases that were emptied wait to be freed.
+    #[inline]
+    pub fn has_flushed(&self) -> bool {
         !self.garbage.is_empty()
+    }
+
+    /// Keys and collections that wait to be freed.
+    pub fn pending_frees(&self) -> usize {
+        self.garbage.iter().map(Garbage::pending).sum::<usize>() + self.keyspace.graves().pending()
     }
 }

@@ -78,6 +78,11 @@ impl<W> Locks<W> {
         self.table.is_empty()
     }
 
+    /// Whether somebody holds or awaits a key.
+    pub fn holds(&self, db: u16, key: &[u8]) -> bool {
+        !self.is_empty() && self.table.contains_key(&LockKey::new(db, key))
+    }
+
     /// Whether a command that wants `key` now has to queue.
     pub fn blocks(&self, key: &LockKey, mode: Mode) -> bool {
         self.table.get(key).is_some_and(|lock| !lock.free_for(mode) || !lock.queue.is_empty())

@@ -2,6 +2,7 @@
 
 use super::locks::{LockKey, Mode};
 use crate::command::Command;
+use crate::command::spec::Flags;
 use crate::keyspace::Value;
 use crate::net::{Gate, ReplyTo, Session, Watched};
 use crate::resp::{Args, OwnedArgs, Span};
@@ -146,6 +147,27 @@ pub struct FetchedValue {
     pub expire_ms: Option<u64>,
 }
 
+/// What commands need before their first effect, on every core that takes part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Room in the log: they may write.
+    pub log: bool,
+    /// Memory: they may add to it.
+    pub memory: bool,
+}
+
+impl Needs {
+    /// Of a command with these flags.
+    pub fn of(flags: Flags) -> Needs {
+        Needs { log: flags.has(Flags::WRITE), memory: flags.has(Flags::DENYOOM) }
+    }
+
+    /// Of these and those.
+    pub fn and(self, other: Needs) -> Needs {
+        Needs { log: self.log || other.log, memory: self.memory || other.memory }
+    }
+}
+
 /// A step that a coordinator asks of a core.
 pub enum Request {
     /// Lock keys, and look whether watched keys have changed.
@@ -158,8 +180,8 @@ pub enum Request {
         wait: bool,
         /// Keys that must not have changed.
         watched: Vec<Watched>,
-        /// Whether the command may write, so that it needs room in the log.
-        writes: bool,
+        /// What the command needs beside the keys.
+        needs: Needs,
     },
     /// Run commands on keys that are locked.
     Run {
@@ -209,8 +231,8 @@ pub enum Request {
         watched: Vec<Watched>,
         /// The commands, in order.
         commands: Vec<StepCommand>,
-        /// Whether any of them may write.
-        writes: bool,
+        /// What they need beside the keys.
+        needs: Needs,
     },
     /// Run a command that concerns every core, without locks.
     Every {
@@ -229,6 +251,8 @@ pub enum Request {
     },
     /// Compare watched keys, and look whether writes are refused.
     Check {
+        /// What is needed beside the keys.
+        needs: Needs,
         /// Keys that must not have changed.
         watched: Vec<Watched>,
     },

@@ -2,8 +2,11 @@
 //! come the effect for the log, the keys that readers must wait for, the versions that WATCH compares and the events
 //! that subscribers hear.
 
+mod access;
+mod budget;
 mod change;
 mod cx;
+mod eviction;
 mod expire;
 mod journal;
 pub mod locks;
@@ -19,7 +22,10 @@ mod waiting;
 mod watch;
 mod whole;
 
+pub use access::AccessClock;
+pub use budget::{CoreMemory, Lease, MemoryPool};
 pub use cx::{Cx, Expire, Found};
+pub use eviction::Eviction;
 pub use journal::{Journal, NotAdmitted};
 pub use shard::{Event, Shard, ShardStats};
 pub use unit::Unit;

@@ -1,6 +1,8 @@
 //! The shard itself: databases, journal, and what the last command left to be seen to.
 
+use super::access::AccessClock;
 use super::cx::Cx;
+use super::eviction::Candidates;
 use super::journal::{Journal, NotAdmitted};
 use super::locks::LockKey;
 use super::message::TxId;
@@ -14,7 +16,7 @@ use crate::config::Settings;
 use crate::keyspace::{Db, Garbage, Keyspace, hash_key};
 use crate::log::Lsn;
 use crate::net::{Session, Watched};
-use crate::resp::{Args, Reply};
+use crate::resp::Args;
 use crate::snapshot::Walk;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -59,6 +61,8 @@ pub struct ShardStats {
     pub expired_fields: u64,
     /// Keys removed for want of memory.
     pub evicted: u64,
+    /// Keys and collections freed in steps.
+    pub lazyfreed: u64,
     /// Changes since the last save.
     pub dirty: u64,
 }
@@ -86,6 +90,10 @@ pub struct Shard {
     /// Newest LSN that its reply depends on.
     pub(super) gate: Lsn,
     pub(super) now_ms: u64,
+    /// The time as keys' access bits have it.
+    pub(super) clock: AccessClock,
+    /// Keys that might be evicted next.
+    pub(super) candidates: Candidates,
     /// Counters.
     pub stats: ShardStats,
     /// Events not delivered yet; empty unless somebody listens.
@@ -108,8 +116,12 @@ pub struct Shard {
 
 impl Shard {
     /// The shard of core `core` of `cores`.
-    pub fn new(core: usize, cores: usize, keyspace: Keyspace, settings: Arc<Settings>, now_ms: u64) -> Shard {
+    pub fn new(core: usize, cores: usize, mut keyspace: Keyspace, settings: Arc<Settings>, now_ms: u64) -> Shard {
+        let clock = AccessClock::new(&settings, now_ms);
+        keyspace.set_access_stamp(clock.initial());
         Shard {
+            clock,
+            candidates: Candidates::default(),
             core,
             cores,
             keyspace,
@@ -151,7 +163,12 @@ impl Shard {
 
     /// Puts other settings in force.
     pub fn set_settings(&mut self, settings: Arc<Settings>) {
+        if self.settings.maxmemory_policy != settings.maxmemory_policy {
+            self.forget_candidates();
+        }
         self.settings = settings;
+        self.clock = AccessClock::new(&self.settings, self.now_ms);
+        self.keyspace.set_access_stamp(self.clock.initial());
     }
 
     /// Gives the shard its log.
@@ -172,8 +189,11 @@ impl Shard {
     /// Sets the time, unix ms. Never goes back.
     pub fn set_now(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
-        // The LRU clock of Redis: seconds, 24 bits.
-        self.keyspace.set_access_stamp((self.now_ms / 1000) as u32 & 0xff_ffff);
+        let before = self.clock.initial();
+        self.clock.set_now(self.now_ms);
+        if self.clock.initial() != before {
+            self.keyspace.set_access_stamp(self.clock.initial());
+        }
     }
 
     /// Unix ms of this pass.
@@ -224,20 +244,10 @@ impl Shard {
 
     /// Why a command with these flags is refused, if it is.
     pub fn refuses(&mut self, flags: Flags) -> Option<String> {
-        if flags.has(Flags::DENYOOM) && self.is_out_of_memory() {
-            return Some("OOM command not allowed when used memory > 'maxmemory'.".into());
-        }
         if flags.has(Flags::WRITE) && self.save_failed {
             return Some(SAVE_FAILED.into());
         }
         if flags.has(Flags::WRITE) { self.refuses_writes() } else { None }
-    }
-
-    /// Whether this core's share of `maxmemory` is used up.
-    #[inline]
-    pub fn is_out_of_memory(&self) -> bool {
-        let limit = self.settings.maxmemory_bytes;
-        limit > 0 && self.keyspace.memory_bytes() as u64 > limit / self.cores as u64
     }
 
     /// Runs a command on this shard. Returns the LSN that its reply depends on, if any.
@@ -252,11 +262,14 @@ impl Shard {
     ) -> Option<Lsn> {
         self.gate = 0;
         self.logged = 0;
-        if command.spec.flags.has(Flags::DENYOOM) && self.is_out_of_memory() && !matches!(self.sink, Sink::Replay) {
-            Reply::new(out, session.proto).error("OOM command not allowed when used memory > 'maxmemory'.");
-            return None;
-        }
         run(&mut Cx::new(self, session, out, args), args);
+        debug_assert!(
+            self.touched.is_empty()
+                || command.spec.flags.has(Flags::WRITE)
+                || command.spec.flags.has(Flags::MAY_REPLICATE),
+            "{} changed keys without being admitted as a write",
+            command.spec.name
+        );
         if !self.touched.is_empty() {
             self.settle_touched();
         }

@@ -62,7 +62,7 @@ impl Shard {
         let empty = self.keyspace.scratch(self.now_ms);
         walk.detach(db, std::mem::replace(self.keyspace.db_mut(db as usize), empty));
         self.keyspace.set_epoch_stamp(self.epoch);
-        self.keyspace.set_access_stamp((self.now_ms / 1000) as u32 & 0xff_ffff);
+        self.keyspace.set_access_stamp(self.clock.initial());
         true
     }
 }

@@ -115,7 +115,7 @@ impl Options {
     /// Sets the access bits that the options ask for, as far as the eviction policy keeps such.
     fn set_access(&self, cx: &mut Cx<'_>, found: Found) {
         let now_ms = cx.now_ms();
-        let is_lfu = super::object::is_lfu(cx);
+        let is_lfu = cx.access_clock().is_lfu();
         if let Some(idle_s) = self.idle_s
             && !is_lfu
         {

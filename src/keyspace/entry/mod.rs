@@ -11,7 +11,7 @@
 //!  expiry   u64, unix ms
 //!  key      its bytes, or on the heap: address (8 bytes)
 //!  value    number: i64 │ short string: length (1 byte), bytes │ string: length (2 bytes), bytes
-//!           long string: address, length, capacity (8 bytes each) │ collection: address (8 bytes)
+//!           long string: address, length, capacity (8 bytes each) │ collection: it, at a multiple of 8
 //! ```
 //!
 //! All numbers little-endian and unaligned. A key and value of 16 bytes each take 39 bytes: a slot of 40.
@@ -68,7 +68,9 @@ const INLINE_KEY_BYTES_MAX: usize = 960;
 /// Longest string that OBJECT ENCODING calls embstr, in bytes (Redis's number).
 const EMBSTR_BYTES_MAX: usize = 44;
 const LONG_STRING_BYTES: usize = 24;
-const _: () = assert!(FLAGS + 1 + 4 + 8 + INLINE_KEY_BYTES_MAX + LONG_STRING_BYTES <= SLOT_BYTES_MAX);
+const OBJECT_BYTES: usize = size_of::<Object>();
+const _: () = assert!(OBJECT_BYTES <= 24 && align_of::<Object>() <= 8);
+const _: () = assert!(FLAGS + 1 + 4 + 8 + INLINE_KEY_BYTES_MAX + 7 + LONG_STRING_BYTES <= SLOT_BYTES_MAX);
 const _: () = assert!(size_of::<usize>() == 8, "addresses and lengths are stored in 8 bytes");
 
 /// Redis's type number of strings.
@@ -94,9 +96,19 @@ pub(super) enum Stored<'a> {
 impl Stored<'_> {
     fn bytes(&self) -> usize {
         match self {
-            Stored::Int(_) | Stored::Object(_) => 8,
+            Stored::Int(_) => 8,
+            Stored::Object(_) => OBJECT_BYTES,
             Stored::Inline(bytes) => bytes.len() + if bytes.len() <= u8::MAX as usize { 1 } else { 2 },
             Stored::Long(_) => LONG_STRING_BYTES,
+        }
+    }
+
+    /// Where an entry ends whose value begins at `value_at`.
+    #[inline]
+    fn end(&self, value_at: usize) -> usize {
+        match self {
+            Stored::Object(_) => object_at(value_at) + OBJECT_BYTES,
+            _ => value_at + self.bytes(),
         }
     }
 
@@ -105,7 +117,7 @@ impl Stored<'_> {
         match self {
             Stored::Int(_) | Stored::Inline(_) => 0,
             Stored::Long(bytes) => heap_block_bytes(bytes.capacity()),
-            Stored::Object(object) => object_heap_bytes(object),
+            Stored::Object(object) => object.memory(),
         }
     }
 
@@ -120,9 +132,10 @@ impl Stored<'_> {
     }
 }
 
-/// Heap bytes of a collection with its box.
-pub(super) fn object_heap_bytes(object: &Object) -> usize {
-    heap_block_bytes(size_of::<Object>()) + object.memory()
+/// Where a collection lies whose place behind the key begins at `value_at`: slots begin at multiples of 8.
+#[inline]
+fn object_at(value_at: usize) -> usize {
+    value_at.next_multiple_of(align_of::<Object>())
 }
 
 /// Decides how `value` is stored beside a key of `key_len` bytes, and hands it on in that form.

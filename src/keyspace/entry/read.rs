@@ -1,7 +1,8 @@
 //! Reading entries, and changing them without changing their layout.
 
 use super::{
-    EMBSTR_BYTES_MAX, EPOCH_MASK, EPOCH_SHIFT, EntryRef, FLAGS, HAS_TTL, HEAP_KEY, KEY_LEN, Kind, LONG_KEY, RAW,
+    EMBSTR_BYTES_MAX, EPOCH_MASK, EPOCH_SHIFT, EntryRef, FLAGS, HAS_TTL, HEAP_KEY, KEY_LEN, Kind, LONG_KEY,
+    OBJECT_BYTES, RAW, object_at,
 };
 use crate::keyspace::hash::{KeyHash, hash_key};
 use crate::keyspace::slab::{Slab, heap_block_bytes};
@@ -130,7 +131,7 @@ pub(super) fn raw_value(slab: &Slab, entry: EntryRef, s: &Shape) -> RawValue {
             Kind::Short => RawValue::Inline(v.add(1), v.read() as usize),
             Kind::Medium => RawValue::Inline(v.add(2), v.cast::<u16>().read_unaligned() as usize),
             Kind::Long => RawValue::Long(v.cast::<LongString>().read_unaligned()),
-            Kind::Object => RawValue::Object(v.cast::<*mut Object>().read_unaligned()),
+            Kind::Object => RawValue::Object(at(slab, entry).add(object_at(s.value_at)).cast::<Object>()),
         }
     }
 }
@@ -144,7 +145,7 @@ pub(crate) fn value(slab: &Slab, entry: EntryRef) -> ValueRef<'_> {
             // SAFETY: `len` initialized bytes that this entry owns; nobody writes them while they are borrowed.
             ValueRef::Str(unsafe { std::slice::from_raw_parts(start, len) })
         }
-        // SAFETY: the address of a box that this entry owns; nobody changes it while it is borrowed.
+        // SAFETY: the collection in this entry; nobody changes or moves it while it is borrowed.
         RawValue::Object(object) => ValueRef::Object(unsafe { &*object }),
     }
 }
@@ -165,7 +166,7 @@ pub(crate) fn string_mut(slab: &Slab, entry: EntryRef) -> Option<&mut [u8]> {
 #[allow(clippy::mut_from_ref, reason = "the slab stands for the entry; see the module's safety section")]
 pub(crate) fn object_mut(slab: &Slab, entry: EntryRef) -> Option<&mut Object> {
     match raw_value(slab, entry, &shape(slab, entry)) {
-        // SAFETY: the address of a box that this entry owns; the caller holds the only reference into it.
+        // SAFETY: the collection in this entry; the caller holds the only reference into it.
         RawValue::Object(object) => Some(unsafe { &mut *object }),
         _ => None,
     }
@@ -232,11 +233,12 @@ pub(crate) fn encoding_name(slab: &Slab, entry: EntryRef) -> &'static str {
     }
 }
 
-/// Bytes of the value as they stand in the entry.
+/// Bytes of the value as they stand in the entry, with what aligns it.
 #[inline]
 pub(super) fn inline_value_bytes(slab: &Slab, entry: EntryRef, s: &Shape) -> usize {
     match raw_value(slab, entry, s) {
-        RawValue::Int(_) | RawValue::Object(_) => 8,
+        RawValue::Int(_) => 8,
+        RawValue::Object(_) => object_at(s.value_at) + OBJECT_BYTES - s.value_at,
         RawValue::Inline(_, len) => len + if kind(meta(slab, entry)) == Kind::Short { 1 } else { 2 },
         RawValue::Long(_) => size_of::<LongString>(),
     }
@@ -248,8 +250,8 @@ pub(crate) fn value_heap_bytes(slab: &Slab, entry: EntryRef) -> usize {
     match raw_value(slab, entry, &shape(slab, entry)) {
         RawValue::Int(_) | RawValue::Inline(..) => 0,
         RawValue::Long(long) => heap_block_bytes(long.capacity),
-        // SAFETY: the address of a box that this entry owns, not borrowed mutably by anyone.
-        RawValue::Object(object) => super::object_heap_bytes(unsafe { &*object }),
+        // SAFETY: the collection in this entry, not borrowed mutably by anyone.
+        RawValue::Object(object) => unsafe { &*object }.memory(),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::read::{LongString, RawValue, at, inline_value_bytes, meta, raw_value, set_flags, set_meta, shape};
 use super::{EPOCH_SHIFT, EntryRef, FLAGS, HAS_TTL, HEAP_KEY, INLINE_KEY_BYTES_MAX, KEY_LEN, LONG_KEY, RAW};
-use super::{Stored, header_bytes};
+use super::{Stored, header_bytes, object_at};
+use crate::keyspace::graves::is_heavy;
 use crate::keyspace::slab::Slab;
 use crate::keyspace::value::Value;
 use crate::object::Object;
@@ -22,7 +23,7 @@ pub(crate) struct Header {
 #[inline]
 pub(crate) fn write(slab: &Slab, key: &[u8], value: Stored<'_>, header: Header) -> EntryRef {
     let value_at = header_bytes(key.len(), header.expire_ms.is_some());
-    let entry = EntryRef::new(slab.alloc(value_at + value.bytes()));
+    let entry = EntryRef::new(slab.alloc(value.end(value_at)));
     let p = at(slab, entry);
     let mut flags = header.epoch << EPOCH_SHIFT & super::EPOCH_MASK;
     if key.len() >= 255 {
@@ -68,7 +69,7 @@ pub(crate) fn write(slab: &Slab, key: &[u8], value: Stored<'_>, header: Header) 
 fn put_value(slab: &Slab, entry: EntryRef, value_at: usize, value: Stored<'_>) {
     let (kind, type_code) = value.kind_and_type();
     set_meta(slab, entry, meta(slab, entry) & !0xff | (kind as u32) << 4 | u32::from(type_code));
-    // SAFETY: the caller made the slot long enough for `value.bytes()` at `value_at`.
+    // SAFETY: the caller made the slot as long as `value.end(value_at)`; slots are aligned to 8, as collections are.
     unsafe {
         let to = at(slab, entry).add(value_at);
         match value {
@@ -88,7 +89,7 @@ fn put_value(slab: &Slab, entry: EntryRef, value_at: usize, value: Stored<'_>) {
                 let long = LongString { start: bytes.as_mut_ptr(), len: bytes.len(), capacity: bytes.capacity() };
                 to.cast::<LongString>().write_unaligned(long);
             }
-            Stored::Object(object) => to.cast::<*mut Object>().write_unaligned(Box::into_raw(object)),
+            Stored::Object(object) => at(slab, entry).add(object_at(value_at)).cast::<Object>().write(*object),
         }
     }
 }
@@ -101,7 +102,8 @@ pub(crate) fn change(slab: &Slab, entry: EntryRef, expire_ms: Option<u64>, value
     let old_value_bytes = inline_value_bytes(slab, entry, &s);
     let old_bytes = s.value_at + old_value_bytes;
     let value_at = header_bytes(s.key_len, expire_ms.is_some());
-    let new_bytes = value_at + value.as_ref().map_or(old_value_bytes, Stored::bytes);
+    // A kept value moves by 8 bytes or not at all, so that what aligns it stays as long as it is.
+    let new_bytes = value.as_ref().map_or(value_at + old_value_bytes, |value| value.end(value_at));
     let stays = Slab::slot_bytes(new_bytes) == Slab::slot_bytes(old_bytes);
     let target = if stays { entry } else { EntryRef::new(slab.alloc(new_bytes)) };
     // All that can fail is behind us: from here on the value has exactly one owner at every step.
@@ -179,9 +181,24 @@ pub(crate) fn take_value(slab: &Slab, entry: EntryRef) -> Value<'static> {
             // SAFETY: the parts of a vector that `put_value` took apart; by contract the entry's copy is not used again.
             Value::Owned(unsafe { Vec::from_raw_parts(long.start, long.len, long.capacity) })
         }
-        // SAFETY: a box that `put_value` took apart; by contract the entry's copy is not used again.
-        RawValue::Object(object) => Value::Object(unsafe { Box::from_raw(object) }),
+        // SAFETY: the collection in this entry, moved out; by contract the entry's copy is not used again.
+        RawValue::Object(object) => Value::Object(Box::new(unsafe { object.read() })),
     }
+}
+
+/// Moves a collection out that is too large to be dropped at once, and leaves the number 0 in its place.
+#[inline]
+pub(crate) fn take_heavy(slab: &Slab, entry: EntryRef) -> Option<Box<Object>> {
+    let s = shape(slab, entry);
+    let RawValue::Object(object) = raw_value(slab, entry, &s) else { return None };
+    // SAFETY: the collection in this entry; nothing else borrows it.
+    if !is_heavy(unsafe { &*object }) {
+        return None;
+    }
+    // SAFETY: moved out; the line below makes this the only copy. A number fits where a collection was.
+    let object = unsafe { object.read() };
+    put_value(slab, entry, s.value_at, Stored::Int(0));
+    Some(Box::new(object))
 }
 
 /// Drops the value. The entry must then be freed or given a new one.
@@ -189,7 +206,9 @@ pub(crate) fn take_value(slab: &Slab, entry: EntryRef) -> Value<'static> {
 fn drop_value(slab: &Slab, entry: EntryRef) {
     match raw_value(slab, entry, &shape(slab, entry)) {
         RawValue::Int(_) | RawValue::Inline(..) => {}
-        RawValue::Long(_) | RawValue::Object(_) => drop(take_value(slab, entry)),
+        RawValue::Long(_) => drop(take_value(slab, entry)),
+        // SAFETY: the collection in this entry; by contract it is not used again.
+        RawValue::Object(object) => unsafe { object.drop_in_place() },
     }
 }
 

@@ -274,6 +274,11 @@ impl CoreLog {
         self.cut.durable_lsn(self.config.core)
     }
 
+    /// Bytes of records that wait for their frame.
+    pub fn buffer_bytes(&self) -> u64 {
+        self.batch.content_bytes()
+    }
+
     /// Bytes of all frames sealed by this log, without their padding: what `aof_current_size` grows by (rule W4).
     pub fn sealed_bytes(&self) -> u64 {
         self.sealed_bytes

@@ -60,19 +60,13 @@ pub fn memory(info: &Overview, section: &mut Section) {
     section.field("rss_overhead_bytes", difference(process.rss, resident));
     section.field("mem_fragmentation_ratio", format_args!("{:.2}", ratio(process.rss, used)));
     section.field("mem_fragmentation_bytes", difference(process.rss, used));
-    section.zeros(&[
-        "mem_not_counted_for_evict",
-        "mem_replication_backlog",
-        "mem_total_replication_buffers",
-        "mem_clients_slaves",
-    ]);
+    section.field("mem_not_counted_for_evict", info.everyone.memory.uncounted_bytes());
+    section.zeros(&["mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"]);
     section.field("mem_clients_normal", info.sum(|report| report.clients.memory));
-    section.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    section.field("mem_cluster_links", 0);
+    section.field("mem_aof_buffer", info.sum(|report| report.log_buffer_bytes));
     section.field("mem_allocator", "jemalloc-5.3.0");
-    section.zeros(&[
-        "mem_overhead_db_hashtable_rehashing",
-        "active_defrag_running",
-        "lazyfree_pending_objects",
-        "lazyfreed_objects",
-    ]);
+    section.zeros(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
+    section.field("lazyfree_pending_objects", info.sum(|report| report.pending_frees));
+    section.field("lazyfreed_objects", info.sum(|report| report.shard.lazyfreed));
 }

@@ -62,8 +62,8 @@ impl Overview {
     ) -> Overview {
         let mut total = Stats::default();
         reports.iter().for_each(|report| total.add(&report.stats));
-        for (report, slab) in reports.iter().zip(&everyone.slab_bytes) {
-            slab.store(report.slab.used_bytes as u64, Ordering::Relaxed);
+        for report in &reports {
+            everyone.memory.core(report.core).slab.store(report.slab.used_bytes as u64, Ordering::Relaxed);
         }
         let config_file = {
             let config = everyone.config.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

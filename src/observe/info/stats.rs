@@ -25,12 +25,10 @@ pub fn stats(info: &Overview, section: &mut Section) {
     section.field("expired_stale_perc", "0.00");
     section.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     section.field("evicted_keys", info.sum(|report| report.shard.evicted));
-    section.zeros(&[
-        "evicted_clients",
-        "evicted_scripts",
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-    ]);
+    section.field("evicted_clients", total.evicted_clients);
+    section.field("evicted_scripts", 0);
+    section.field("total_eviction_exceeded_time", info.max(|report| report.memory_exceeded_ms.0));
+    section.field("current_eviction_exceeded_time", info.max(|report| report.memory_exceeded_ms.1));
     section.field("keyspace_hits", info.sum(|report| report.shard.hits));
     section.field("keyspace_misses", info.sum(|report| report.shard.misses));
     section.field("pubsub_channels", info.channels[0]);
