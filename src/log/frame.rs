@@ -239,7 +239,8 @@ pub(crate) fn write_round(out: &mut Vec<u8>, round: &RoundVector) {
 }
 
 /// Bytes that [`write_round`] takes for so many cores.
-pub(crate) fn round_bytes(cores: u16) -> u64 {
+#[cfg(test)]
+fn round_bytes(cores: u16) -> u64 {
     cores.div_ceil(LINE_CORES as u16) as u64 * 39 + cores as u64 * 17
 }
 

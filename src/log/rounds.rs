@@ -210,14 +210,17 @@ impl Rounds {
         self.durable[at].0.store(lsn, Ordering::Release);
     }
 
+    /// Whether everything that the kernel was given survives a loss of power.
+    pub fn is_all_durable(&self) -> bool {
+        let mut cores = self.handed.iter().zip(&self.durable);
+        cores.all(|(handed, durable)| handed.0.load(Ordering::Acquire) <= durable.0.load(Ordering::Acquire))
+    }
+
     /// Looks how old the oldest write is that a loss of power would take. Beyond `limit_ms` writers are held back until a round
     /// is durable. Returns whether that has just begun.
     pub fn watch(&self, now_ms: u64, limit_ms: u64) -> bool {
         let mut state = self.lock();
-        let all = self.handed.iter().zip(&self.durable);
-        if all.into_iter().all(|(handed, durable)| {
-            handed.0.load(Ordering::Acquire) <= durable.0.load(Ordering::Acquire)
-        }) {
+        if self.is_all_durable() {
             state.durable_ms = now_ms;
         }
         let behind = now_ms.saturating_sub(state.durable_ms) > limit_ms;

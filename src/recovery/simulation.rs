@@ -83,6 +83,8 @@ pub(crate) struct World {
     relaxed: bool,
     /// And then the power failed.
     relaxed_cut: bool,
+    /// Before that only the process died, so that a start may have decided to keep all that the kernel had.
+    killed: bool,
     /// Multi-core writes that are being logged, and how many parts of each are missing.
     spanning: HashMap<u64, usize>,
     boot: u64,
@@ -111,6 +113,7 @@ impl World {
             secured: Vec::new(),
             relaxed: false,
             relaxed_cut: false,
+            killed: false,
             spanning: HashMap::new(),
             boot: 1,
             lives: Vec::new(),
@@ -143,6 +146,7 @@ impl World {
                     self.secured = vec![0; cores as usize];
                     self.relaxed = false;
                     self.relaxed_cut = false;
+                    self.killed = false;
                     let records = vec![Vec::new(); cores as usize];
                     self.lives.push(Life { records, ..Life::default() });
                     return;
@@ -186,7 +190,7 @@ impl World {
                         let left = cuts[core];
                         assert!(left as u64 >= promised, "core {core}: {promised} promised, {left} left");
                     }
-                    if self.relaxed_cut && life.records.len() > 1 {
+                    if self.relaxed_cut && !self.killed && life.records.len() > 1 {
                         let there = |&(core, lsn): &(u16, Lsn)| lsn <= cuts[core as usize] as u64;
                         // A mark alone leaves nothing that can be found.
                         let seen = |&(core, lsn): &(u16, Lsn)| !life.records[core as usize][lsn as usize - 1].effects.is_empty();
@@ -563,7 +567,10 @@ impl World {
         self.rewrite = None;
         match how {
             // With the power off the process is not all that died.
-            PowerCut::KeepAll if !self.fs.is_off() => self.fs.kill(),
+            PowerCut::KeepAll if !self.fs.is_off() => {
+                self.fs.kill();
+                self.killed = true;
+            }
             _ => {
                 self.fs.power_cut(how);
                 self.after_power_cut();

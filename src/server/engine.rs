@@ -194,7 +194,7 @@ impl Engine {
             return Err(error);
         }
         let slice = core.advance_snapshot(busy);
-        self.dozes = slice != Slice::Idle;
+        self.dozes = slice != Slice::Idle || core.tasks.has_later();
         core.stats.passes += busy as u64;
         core.enters = self.ring.enters();
         if slice == Slice::Ran

@@ -43,6 +43,20 @@ pub fn wait_aof(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
             reply.int(0);
         });
     }
+    if core.shard.journal_ref().is_relaxed() {
+        let until_ms = match timeout_ms(args.at(3)) {
+            Ok(wait_ms @ 1..) => core.now_ms + wait_ms,
+            _ => 0,
+        };
+        return core.in_task(conn, move |handle| async move {
+            let secured = crate::server::secure_all(&handle, until_ms).await;
+            Outcome::write(Default::default(), |reply| {
+                reply.array(2);
+                reply.int(secured as i64);
+                reply.int(0);
+            })
+        });
+    }
     core.in_task(conn, move |handle| async move {
         let found = handle.ask_all(|| Query::Newest).await;
         let gates: Vec<_> =

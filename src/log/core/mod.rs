@@ -280,6 +280,11 @@ impl CoreLog {
         self.cut.durable_lsn(self.config.core)
     }
 
+    /// As [`CoreLog::durable_lsn`], of another core.
+    pub fn durable_lsn_of(&self, core: u16) -> Lsn {
+        self.cut.durable_lsn(core)
+    }
+
     /// Bytes of all frames sealed by this log, without their padding: what `aof_current_size` grows by (rule W4).
     pub fn sealed_bytes(&self) -> u64 {
         self.sealed_bytes

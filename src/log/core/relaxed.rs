@@ -33,6 +33,13 @@ impl CoreLog {
         self.config.policy.is_relaxed()
     }
 
+    /// Whether replies wait until [`CoreLog::durable_lsn`] covers them: for the disk; or, where they don't wait for that, while a part
+    /// of a multi-core write is missing, since what stands behind it would fall with it (rule X1).
+    #[inline]
+    pub fn gates_writes(&self) -> bool {
+        !self.is_relaxed() || self.marks_unresolved
+    }
+
     /// The rounds of all cores.
     pub fn rounds(&self) -> &Rounds {
         self.cut.rounds()
