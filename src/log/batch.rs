@@ -1,7 +1,7 @@
 //! The batch: records encoded in place, behind the room for their frame's header.
 
 use super::frame::{self, FrameHeader, HEAD_BYTES};
-use super::types::{Lsn, PlacedMark};
+use super::types::{Lsn, PlacedMark, RoundVector};
 use crate::storage::AlignedBuf;
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -21,6 +21,8 @@ pub(crate) struct Batch {
     entry_db: u16,
     /// The database after the last command; `None` before the first.
     db: Option<u16>,
+    /// The newest round in the trailer; 0: none.
+    round: u64,
 }
 
 /// A place in a batch to go back to.
@@ -35,13 +37,19 @@ impl Batch {
     pub(crate) fn new(mut buf: AlignedBuf, first_lsn: Lsn) -> Self {
         buf.clear();
         buf.resize(HEAD_BYTES, 0);
-        Batch { buf, trailer: Vec::new(), first_lsn, count: 0, entry_db: 0, db: None }
+        Batch { buf, trailer: Vec::new(), first_lsn, count: 0, entry_db: 0, db: None, round: 0 }
     }
 
-    /// No record at all, not even one without effect.
+    /// No record at all, not even one without effect, and no round.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.count == 0 && self.round == 0
+    }
+
+    /// Adds a round that has ended; it becomes durable with this frame.
+    pub(crate) fn round(&mut self, vector: &RoundVector) {
+        self.round = vector.round;
+        frame::write_round(&mut self.trailer, vector);
     }
 
     /// Bytes of its frame before padding.
@@ -139,14 +147,14 @@ impl Batch {
         buf.extend_from_slice(payload);
         buf.extend_from_slice(trailer);
         let exit_db = (!payload.is_empty()).then_some(header.db);
-        let mut unsealed = Unsealed { buf, header, exit_db };
+        let mut unsealed = Unsealed { buf, header, exit_db, round: 0 };
         unsealed.pad(block_bytes);
         unsealed
     }
 
     /// Appends trailer and padding and gives out buffer and header; `seal_into` completes it for its place.
     pub(crate) fn finish(self, block_bytes: u32) -> Unsealed {
-        let Batch { mut buf, trailer, first_lsn, count, entry_db, db } = self;
+        let Batch { mut buf, trailer, first_lsn, count, entry_db, db, round } = self;
         let header = FrameHeader {
             first_lsn,
             count,
@@ -156,7 +164,7 @@ impl Batch {
             ..FrameHeader::default()
         };
         buf.extend_from_slice(&trailer);
-        let mut unsealed = Unsealed { buf, header, exit_db: db };
+        let mut unsealed = Unsealed { buf, header, exit_db: db, round };
         unsealed.pad(block_bytes);
         unsealed
     }
@@ -194,6 +202,8 @@ pub(crate) struct Unsealed {
     pub(crate) header: FrameHeader,
     /// The database after it; `None` if it has no command.
     pub(crate) exit_db: Option<u16>,
+    /// The newest round in its trailer; 0: none.
+    pub(crate) round: u64,
 }
 
 impl Unsealed {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use super::rounds::Rounds;
 use super::types::{CoreSet, Lsn, Mark};
 
 /// One core's marks by LSN.
@@ -47,6 +48,7 @@ struct Published(AtomicU64);
 #[derive(Debug)]
 pub struct DurableCut {
     published: Box<[Published]>,
+    rounds: Rounds,
     state: Mutex<State>,
 }
 
@@ -75,9 +77,11 @@ impl State {
 impl DurableCut {
     /// The cut of a new incarnation of `cores` cores: all stand at 0.
     pub fn new(cores: u16) -> Self {
+        let rounds = Rounds::new(cores);
         let cores = cores as usize;
         DurableCut {
             published: (0..cores).map(|_| Published::default()).collect(),
+            rounds,
             state: Mutex::new(State {
                 written: vec![0; cores],
                 unresolved: vec![CoreMarks::new(); cores],
@@ -90,6 +94,11 @@ impl DurableCut {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic on any core ends the process in production; in tests the state is whole between statements that can panic.
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The rounds, where replies do not wait for the disk.
+    pub fn rounds(&self) -> &Rounds {
+        &self.rounds
     }
 
     /// How far `core` may acknowledge.

@@ -79,6 +79,10 @@ pub struct Incarnation {
     pub segment_bytes: u64,
     /// Seeds the random ids of segments; must differ from start to start.
     pub entropy: u64,
+    /// Whether replies go out before their write is on the medium, at first.
+    pub relaxed: bool,
+    /// This run of the machine ([`crate::storage::boot_id`]).
+    pub boot: u64,
 }
 
 /// The first record of every core in a new incarnation.

@@ -11,7 +11,7 @@
 use crc64fast::Digest;
 
 use super::hex;
-use super::types::{CoreSet, Lsn, Mark, PlacedMark};
+use super::types::{CoreSet, Lsn, Mark, PlacedMark, RoundVector};
 
 /// Bytes before the payload: the header line and, if the database changes, a SELECT.
 pub const HEAD_BYTES: usize = 240;
@@ -66,7 +66,7 @@ pub struct FrameHeader {
     pub trailer_bytes: u32,
     /// Unix time in milliseconds when it was sealed; never falls within a log.
     pub time_ms: u64,
-    /// The round that this frame belongs to (rule X7); 0: none.
+    /// The newest round that was durable when it was sealed (rule X7); 0: none.
     pub round: u64,
 }
 
@@ -218,20 +218,71 @@ pub(crate) fn write_mark(out: &mut Vec<u8>, placed: &PlacedMark) {
     out.extend_from_slice(&line);
 }
 
-/// Reads a frame's trailer; `None` if it holds anything but well-formed mark lines.
-pub fn read_marks(trailer: &[u8]) -> Option<Vec<PlacedMark>> {
-    let mut marks = Vec::with_capacity(trailer.len() / MARK_BYTES);
-    for line in trailer.chunks(MARK_BYTES) {
-        if line.len() != MARK_BYTES || !line.starts_with(b"#BM1 x=") || !line.ends_with(b"\r\n") {
+/// Places of cores in one line of a round: the line stays below the 1,024 bytes that Redis skips.
+const LINE_CORES: usize = 32;
+
+/// Appends the lines of a round: where every core's log stood when it ended (rule X7).
+pub(crate) fn write_round(out: &mut Vec<u8>, round: &RoundVector) {
+    for (index, lsns) in round.lsns.chunks(LINE_CORES).enumerate() {
+        let mut line = *b"#BV1 r=0000000000000000 c=0000 n=0000";
+        hex::write_u64(&mut line[7..23], round.round);
+        hex::write_u64(&mut line[26..30], (index * LINE_CORES) as u64);
+        hex::write_u64(&mut line[33..37], round.lsns.len() as u64);
+        out.extend_from_slice(&line);
+        for &lsn in lsns {
+            let mut place = *b" 0000000000000000";
+            hex::write_u64(&mut place[1..], lsn);
+            out.extend_from_slice(&place);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Bytes that [`write_round`] takes for so many cores.
+#[cfg(test)]
+fn round_bytes(cores: u16) -> u64 {
+    cores.div_ceil(LINE_CORES as u16) as u64 * 39 + cores as u64 * 17
+}
+
+/// Reads a frame's trailer: marks, and rounds. `None` if it holds anything but well-formed lines of these.
+pub fn read_trailer(trailer: &[u8]) -> Option<(Vec<PlacedMark>, Vec<RoundVector>)> {
+    let (mut marks, mut rounds) = (Vec::with_capacity(trailer.len() / MARK_BYTES), Vec::<RoundVector>::new());
+    for line in trailer.split_inclusive(|&byte| byte == b'\n') {
+        if line.starts_with(b"#BM1 x=") {
+            marks.push(read_mark(line)?);
+            continue;
+        }
+        if !line.starts_with(b"#BV1 r=") || !line.ends_with(b"\r\n") || line.len() < 39 {
             return None;
         }
-        marks.push(PlacedMark {
+        let round = hex::read_u64(&line[7..23])?;
+        let (first, cores) = (hex::read_u64(&line[26..30])? as usize, hex::read_u64(&line[33..37])? as usize);
+        if first == 0 {
+            rounds.push(RoundVector { round, lsns: Vec::new() });
+        }
+        let vector = rounds.last_mut().filter(|vector| vector.round == round && vector.lsns.len() == first)?;
+        for place in line[37..line.len() - 2].chunks(17) {
+            vector.lsns.push(hex::read_u64(place.strip_prefix(b" ")?)?);
+        }
+        if vector.lsns.len() != cores.min(first + LINE_CORES) {
+            return None;
+        }
+    }
+    Some((marks, rounds))
+}
+
+/// As [`read_trailer`], the marks only.
+pub fn read_marks(trailer: &[u8]) -> Option<Vec<PlacedMark>> {
+    read_trailer(trailer).map(|(marks, _)| marks)
+}
+
+fn read_mark(line: &[u8]) -> Option<PlacedMark> {
+    (line.len() == MARK_BYTES && line.ends_with(b"\r\n")).then_some(())?;
+    Some(PlacedMark {
             lsn: hex::read_u64(&line[26..42])?,
             mark: Mark { tx_id: hex::read_u64(&line[7..23])?, participants: CoreSet(hex::read(&line[45..77])?) },
             has_effect: line[80] == b'1',
-        });
-    }
-    Some(marks)
+        })
 }
 
 // The header line, its line end and the longest SELECT (database 65535) fit before the payload.
@@ -303,6 +354,26 @@ mod tests {
                 let marks = &frame[HEAD_BYTES + payload.len()..header.content_bytes() as usize];
                 assert_eq!(read_marks(marks).unwrap()[0].lsn, 5);
             }
+        }
+    }
+
+    #[test]
+    fn x7_rounds_of_any_number_of_cores_come_back_from_a_trailer_beside_marks() {
+        for cores in [1u16, 2, 31, 32, 33, 64, 128] {
+            let mut trailer = Vec::new();
+            let mark = Mark { tx_id: 7, participants: [0u16].into_iter().collect() };
+            let placed = PlacedMark { lsn: 5, mark, has_effect: true };
+            write_mark(&mut trailer, &placed);
+            let rounds = [4, 5].map(|round| RoundVector { round, lsns: (0..cores as u64).map(|c| c * round).collect() });
+            let marks_len = trailer.len();
+            write_round(&mut trailer, &rounds[0]);
+            assert_eq!((trailer.len() - marks_len) as u64, round_bytes(cores));
+            write_round(&mut trailer, &rounds[1]);
+            write_mark(&mut trailer, &placed);
+            assert!(trailer.split_inclusive(|&b| b == b'\n').all(|line| line[0] == b'#' && line.len() < 1024));
+            assert_eq!(read_trailer(&trailer), Some((vec![placed; 2], rounds.to_vec())));
+            assert!(read_trailer(&trailer[..trailer.len() - 1]).is_none());
+            assert!(read_trailer(&trailer[..marks_len + 45]).is_none());
         }
     }
 

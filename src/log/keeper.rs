@@ -29,6 +29,8 @@ pub struct Keeper {
     manifest: Manifest,
     generation: u64,
     next_seq: u64,
+    /// How the current generation is written.
+    relaxed: bool,
     entropy: u64,
     poisoned: Option<String>,
     rewrite: Option<Rewrite>,
@@ -72,9 +74,19 @@ impl Keeper {
     ) -> Result<(Keeper, Vec<Segment>), KeeperError> {
         assert!(incarnation.cores >= 1 && incarnation.cores as usize <= super::CORES_MAX);
         let entropy = incarnation.entropy ^ incarnation.id;
-        let (poisoned, rewrite) = (None, None);
-        let mut keeper =
-            Keeper { dir, incarnation, manifest, generation, next_seq, entropy, poisoned, rewrite, _lock: lock };
+        let (poisoned, rewrite, relaxed) = (None, None, incarnation.relaxed);
+        let mut keeper = Keeper {
+            dir,
+            incarnation,
+            manifest,
+            generation,
+            next_seq,
+            relaxed,
+            entropy,
+            poisoned,
+            rewrite,
+            _lock: lock,
+        };
         let lsns = vec![FIRST_LSN; incarnation.cores as usize];
         let segments = keeper.create_generation(generation, &lsns, now_ms)?;
         let mut manifest = keeper.manifest.clone();
@@ -150,6 +162,18 @@ impl Keeper {
             self.rewrite = None;
         }
         Ok(segments)
+    }
+
+    /// Begins a generation that is written in another way: `relaxed` or not. Every core's log has ended at `ends`, durably, and goes on
+    /// in the segments returned. After [`KeeperError::Unknown`] all logs must be poisoned.
+    pub fn turn(&mut self, relaxed: bool, ends: &[SegmentEnd], now_ms: u64) -> Result<Vec<Segment>, KeeperError> {
+        self.check()?;
+        let before = std::mem::replace(&mut self.relaxed, relaxed);
+        let result = self.next_generation(self.generation + 1, None, ends, now_ms);
+        if result.is_err() {
+            self.relaxed = before;
+        }
+        result
     }
 
     /// The first switch of a rewrite (rule S1): the cut. Old base, old segments and the new ones that this returns. After
@@ -283,7 +307,13 @@ impl Keeper {
         let name = self.dir.incr_name(seq);
         let path = self.dir.file(&name);
         let failed = |error| KeeperError::Io { action: "prepare", path: path.clone(), error };
-        let file = self.dir.fs.open(&path, Open::CreateDirect).map_err(failed)?;
+        // Where replies do not wait for the disk frames go to the page cache: the kernel has them at once, and writes a page once
+        // that several frames share.
+        let how = match wanted.kind {
+            SegmentKind::Ordinary if self.relaxed => Open::Create,
+            _ => Open::CreateDirect,
+        };
+        let file = self.dir.fs.open(&path, how).map_err(failed)?;
         let result = self.fill(&*file, wanted, seq, now_ms);
         match result {
             Ok(header) => Ok(Segment { header, name, file }),
@@ -312,6 +342,8 @@ impl Keeper {
             block_bytes,
             first_lsn_min: wanted.first_lsn_min,
             created_ms: now_ms,
+            relaxed: self.relaxed,
+            boot: self.incarnation.boot,
         };
         let frame = wanted.effects.map(|effects| barrier_frame(effects, block_bytes, now_ms));
         if let Some(frame) = &frame {

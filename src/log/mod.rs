@@ -20,7 +20,7 @@
 //! // At start, once: recover, then begin a new incarnation.
 //! let plan = plan(&dir, &Options::default())?;
 //! // … plan.replay(&mut sink)?, or generation by generation on all cores …
-//! let incarnation = Incarnation { id: 0x5eed, cores: 1, segment_bytes: 64 << 10, entropy: 0xbeef };
+//! let incarnation = Incarnation { id: 0x5eed, cores: 1, segment_bytes: 64 << 10, entropy: 0xbeef, relaxed: false, boot: 0 };
 //! let (mut keeper, segments) = plan.repair(incarnation, 1_700_000_000_000)?;
 //! let cut = Arc::new(DurableCut::new(incarnation.cores));
 //! let segment = segments.into_iter().next().expect("one for each core");
@@ -66,7 +66,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Now and then: [`CoreLog::request_sync`] every second under `everysec`, [`CoreLog::seal_idle`] when idle, [`CoreLog::retry_segment`] while
+//! Under `everysec` and `no` frames are written at once, before any reply leaves; [`CoreLog::see_round`] looks for rounds that ended,
+//! [`CoreLog::request_sync`] makes them durable. Now and then: [`CoreLog::seal_idle`] when idle, [`CoreLog::retry_segment`] while
 //! [`CoreLog::no_space`] says that the disk is full. A whole-database effect: stop and drain all cores ([`CoreLog::is_drained`]),
 //! [`Keeper::barrier`] with every core's [`CoreLog::end`], [`CoreLog::enter_generation`] on each; the same for a rewrite's cut. A clean
 //! stop: drain, [`CoreLog::seal_clean_stop`], carry out its write.
@@ -81,6 +82,7 @@ mod hex;
 mod keeper;
 mod manifest;
 mod parse;
+mod rounds;
 mod scan;
 mod segment;
 mod types;
@@ -95,13 +97,16 @@ pub use error::{KeeperError, Poisoned, Refusal};
 pub(crate) use frame::write_mark;
 pub use frame::{
     FLAG_CLEAN_STOP, FLAG_CLOSES, FLAG_SUPERSEDES, FrameHeader, HEAD_BYTES, is_whole, padded_bytes, read_header,
-    read_marks,
+    read_marks, read_trailer,
 };
 pub use keeper::{BarrierEffects, Keeper, Rewrite};
 pub(crate) use keeper::{SwitchError, switch_manifest};
 pub use manifest::{Entry, MANIFEST_BYTES_MAX, Manifest, ManifestFault, Role, SegmentEntry};
 pub use parse::{Broken, read_command};
+pub use rounds::Rounds;
 pub use scan::{FrameSpan, Scan, Stop, scan};
 pub(crate) use scan::{Window, reread};
 pub use segment::{FORMAT_VERSION, HeaderFault, LINE_BYTES, Line, Segment, SegmentHeader, SegmentKind};
-pub use types::{CORES_MAX, CoreSet, FRAME_BYTES_LARGE, Lsn, Mark, PlacedMark, SEGMENT_BYTES_MIN, SyncPolicy};
+pub use types::{
+    CORES_MAX, CoreSet, FRAME_BYTES_LARGE, Lsn, Mark, PlacedMark, RoundVector, SEGMENT_BYTES_MIN, SyncPolicy,
+};

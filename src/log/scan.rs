@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::frame::{self, FLAG_CLOSES, FLAG_SUPERSEDES, FrameHeader, HEAD_BYTES};
+use super::frame::{self, FLAG_CLEAN_STOP, FLAG_CLOSES, FLAG_SUPERSEDES, FrameHeader, HEAD_BYTES};
 use super::segment::{LINE_BYTES, Line, SegmentHeader};
-use super::types::{Lsn, PlacedMark};
+use super::types::{Lsn, PlacedMark, RoundVector};
 use crate::storage::{File, read_full_at};
 
 /// Read at a time, in bytes.
@@ -86,6 +86,12 @@ pub struct Scan {
     pub frames: Vec<FrameSpan>,
     /// Marks in them.
     pub marks: Vec<PlacedMark>,
+    /// Rounds in them that were not known to be durable already, the newest of these included (rule X7).
+    pub rounds: Vec<RoundVector>,
+    /// The newest round that any whole frame says is durable; 0: none.
+    pub durable_round: u64,
+    /// Whether the last frame was written at a clean stop.
+    pub clean_stop: bool,
     /// Whether the first frame overrides older copies of its records.
     pub supersedes: bool,
     /// Whether the last frame says that the log goes on in another segment.
@@ -118,6 +124,9 @@ pub fn scan(file: &dyn File, header: &SegmentHeader, end: Option<u64>) -> io::Re
     let mut scan = Scan {
         frames: Vec::new(),
         marks: Vec::new(),
+        rounds: Vec::new(),
+        durable_round: 0,
+        clean_stop: false,
         supersedes: false,
         closed: false,
         durable_lsn: 0,
@@ -137,7 +146,7 @@ pub fn scan(file: &dyn File, header: &SegmentHeader, end: Option<u64>) -> io::Re
             break Stop::Clean;
         }
         match read_frame(&mut window, header, scan.stop_offset)? {
-            Found::Frame(frame, marks) => {
+            Found::Frame(frame, marks, rounds) => {
                 let expected = scan.last_lsn().map_or(frame.first_lsn, |last| last + 1);
                 if frame.first_lsn != expected {
                     break Stop::OutOfOrder { expected, found: frame.first_lsn };
@@ -148,6 +157,11 @@ pub fn scan(file: &dyn File, header: &SegmentHeader, end: Option<u64>) -> io::Re
                 let FrameHeader { first_lsn, count, .. } = frame;
                 scan.frames.push(FrameSpan { offset: scan.stop_offset, first_lsn, count });
                 scan.marks.extend(marks);
+                scan.rounds.extend(rounds);
+                scan.clean_stop = frame.flags & FLAG_CLEAN_STOP != 0;
+                scan.durable_round = scan.durable_round.max(frame.round);
+                let durable_round = scan.durable_round;
+                scan.rounds.retain(|round| round.round >= durable_round);
                 scan.stop_offset += frame.frame_bytes(header.block_bytes);
             }
             Found::Bad { holds_filler } => break Stop::BadFrame { holds_filler },
@@ -178,8 +192,9 @@ fn look_behind(window: &mut Window<'_>, header: &SegmentHeader, ended: bool, sca
                 let frame = frame::read_header(line, header.seed, offset).is_some();
                 if !ended
                     && frame
-                    && let Found::Frame(frame, _) = read_frame(window, header, offset)?
+                    && let Found::Frame(frame, _, _) = read_frame(window, header, offset)?
                 {
+                    scan.durable_round = scan.durable_round.max(frame.round);
                     scan.durable_lsn = scan.durable_lsn.max(frame.durable_lsn);
                 }
             }
@@ -190,7 +205,7 @@ fn look_behind(window: &mut Window<'_>, header: &SegmentHeader, ended: bool, sca
 }
 
 enum Found {
-    Frame(FrameHeader, Vec<PlacedMark>),
+    Frame(FrameHeader, Vec<PlacedMark>, Vec<RoundVector>),
     Bad { holds_filler: bool },
     Filler,
     Nothing,
@@ -212,8 +227,8 @@ fn read_frame(window: &mut Window<'_>, segment: &SegmentHeader, offset: u64) -> 
     let frame = window.get(offset, bytes as usize)?;
     if frame::is_whole(frame, segment.seed, offset) {
         let trailer = &frame[HEAD_BYTES + header.payload_bytes as usize..header.content_bytes() as usize];
-        if let Some(marks) = frame::read_marks(trailer) {
-            return Ok(Found::Frame(header, marks));
+        if let Some((marks, rounds)) = frame::read_trailer(trailer) {
+            return Ok(Found::Frame(header, marks, rounds));
         }
     }
     let holds_filler = frame

@@ -8,8 +8,8 @@ use super::hex;
 use super::types::{CORES_MAX, Lsn};
 use crate::storage::File;
 
-/// Version of segment and frame format that this code writes, and the newest it reads.
-pub const FORMAT_VERSION: u16 = 1;
+/// Version of segment and frame format that this code writes, and the newest it reads. Version 1 knew no rounds (rule X7).
+pub const FORMAT_VERSION: u16 = 2;
 
 /// Length of the header line and of each filler line in bytes.
 pub const LINE_BYTES: usize = 512;
@@ -55,6 +55,11 @@ pub struct SegmentHeader {
     pub first_lsn_min: Lsn,
     /// Unix time in milliseconds when it was prepared.
     pub created_ms: u64,
+    /// Its frames are acknowledged when the kernel has them, not when they are on the medium: after a loss of power rounds say
+    /// what counts (rule X7). All segments of a generation agree.
+    pub relaxed: bool,
+    /// The run of the machine in which it is written; 0: unknown. As long as it lasts, what the kernel was given is there.
+    pub boot: u64,
 }
 
 /// Why a segment's first line is no header.
@@ -83,7 +88,7 @@ impl SegmentHeader {
         };
         let text = format!(
             "#basalt-segment v={FORMAT_VERSION:04x} kind={kind} core={:04x} cores={:04x} inc={:016x} gen={:016x} seq={:016x} \
-             id={:016x} seed={:016x} size={:016x} block={:04x} lsn={:016x} time={:016x} crc=",
+             id={:016x} seed={:016x} size={:016x} block={:04x} lsn={:016x} time={:016x} sync={} boot={:016x} crc=",
             self.core,
             self.cores,
             self.incarnation,
@@ -95,6 +100,8 @@ impl SegmentHeader {
             self.block_bytes,
             self.first_lsn_min,
             self.created_ms,
+            if self.relaxed { 'r' } else { 'a' },
+            self.boot,
         );
         let mut line = [b' '; LINE_BYTES];
         line[..text.len()].copy_from_slice(text.as_bytes());
@@ -122,11 +129,12 @@ impl SegmentHeader {
             value.and_then(|digits| hex::read_u64(digits.as_bytes())).ok_or(HeaderFault::Damaged)
         };
         let version = field("v")? as u16;
-        if version != FORMAT_VERSION {
+        if version > FORMAT_VERSION {
             return Err(HeaderFault::Newer(version));
         }
+        let letter = |name: &str| text.find(name).and_then(|at| text.as_bytes().get(at + name.len()).copied());
         let header = SegmentHeader {
-            kind: match text.find(" kind=").and_then(|at| text.as_bytes().get(at + 6)) {
+            kind: match letter(" kind=") {
                 Some(b'o') => SegmentKind::Ordinary,
                 Some(b'b') => SegmentKind::Barrier,
                 Some(b't') => SegmentKind::Tail,
@@ -143,6 +151,13 @@ impl SegmentHeader {
             block_bytes: field("block")? as u32,
             first_lsn_min: field("lsn")?,
             created_ms: field("time")?,
+            relaxed: match letter(" sync=") {
+                Some(b'r') => true,
+                Some(b'a') => false,
+                None if version == 1 => false,
+                _ => return Err(HeaderFault::Damaged),
+            },
+            boot: if version == 1 { 0 } else { field("boot")? },
         };
         let sound = header.core < header.cores
             && header.cores as usize <= CORES_MAX
@@ -234,6 +249,8 @@ mod tests {
             block_bytes: 4096,
             first_lsn_min: 99,
             created_ms: 1_700_000_000_000,
+            relaxed: true,
+            boot: 0xb007,
         }
     }
 
@@ -246,6 +263,17 @@ mod tests {
             rotten[bit / 8] ^= 1 << (bit % 8);
             assert!(SegmentHeader::decode(&rotten).is_err(), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_header_of_version_1_is_read_as_one_without_rounds() {
+        let text = String::from_utf8(header().encode().to_vec()).unwrap();
+        let text = text.replace("v=0002", "v=0001").replace(" sync=r boot=000000000000b007", "");
+        let crc_at = text.find(" crc=").unwrap() + 5;
+        let mut line = format!("{:<510}\r\n", text[..crc_at + 16].trim_end()).into_bytes();
+        let crc = line_crc(&line, crc_at);
+        hex::write_u64(&mut line[crc_at..crc_at + 16], crc);
+        assert_eq!(SegmentHeader::decode(&line), Ok(SegmentHeader { relaxed: false, boot: 0, ..header() }));
     }
 
     #[test]

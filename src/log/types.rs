@@ -102,14 +102,30 @@ pub struct PlacedMark {
     pub has_effect: bool,
 }
 
-/// When a frame counts as on the medium.
+/// Where every core's log stood when a round ended: everything up to there, and nothing else, happened before that moment (rule X7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundVector {
+    /// The round's number; rises within an incarnation.
+    pub round: u64,
+    /// Each core's last record.
+    pub lsns: Vec<Lsn>,
+}
+
+/// When a frame counts as written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SyncPolicy {
     /// `appendfsync always`: every frame is written with `RWF_DSYNC`.
     #[default]
     Always,
-    /// `appendfsync everysec`: plain writes; the driver calls `request_sync` every second.
+    /// `appendfsync everysec`: frames count when the kernel has them; rounds are synced twice a second.
     EverySecond,
-    /// `appendfsync no`: plain writes; segments are synced only when they end.
+    /// `appendfsync no`: the same; segments are synced only when they end.
     Never,
+}
+
+impl SyncPolicy {
+    /// Whether a write is acknowledged before it is on the medium, so that rounds say what survives (rule X7).
+    pub fn is_relaxed(self) -> bool {
+        self != SyncPolicy::Always
+    }
 }

@@ -1,6 +1,7 @@
 //! What can be seen of a running server: clocks, counters, slow commands.
 
 mod clock;
+mod commits;
 pub mod info;
 mod latency;
 mod peak;
@@ -13,6 +14,7 @@ mod slowlog;
 mod stats;
 mod syslog;
 
+pub use commits::CommitStats;
 pub use clock::{Ticks, unix_ms, unix_us};
 pub use latency::{LatencyEvent, LatencyEvents, LatencySample};
 pub use peak::MemoryPeak;

@@ -63,6 +63,8 @@ pub struct Stats {
     pub connections: u64,
     /// Connections refused because of `maxclients`.
     pub rejected_connections: u64,
+    /// How often writers were held back since the disk was too far behind the log.
+    pub delayed_syncs: u64,
     /// Commands run.
     pub commands: u64,
     /// Bytes received.
@@ -121,6 +123,7 @@ impl Stats {
     pub fn add(&mut self, other: &Stats) {
         self.connections += other.connections;
         self.rejected_connections += other.rejected_connections;
+        self.delayed_syncs += other.delayed_syncs;
         self.commands += other.commands;
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;

@@ -207,7 +207,7 @@ impl Finder<'_> {
                 }
             }
             let newest = incarnations.last() == Some(&incarnation);
-            for segment in judge_incarnation(&mut ordinary, newest, &mut plan.findings)? {
+            for segment in judge_incarnation(&mut ordinary, newest, self.options.boot, &mut plan.findings)? {
                 plans.insert(segment.header.seq, segment);
             }
         }

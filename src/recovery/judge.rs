@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::error::{Corruption, RecoveryError};
 use super::plan::{Finding, Partial, SegmentPlan};
 use super::table::{Continued, Facts, Row, Verdict, classify};
+use super::rounds::newest_round;
 use crate::log::{CoreMarks, Lsn, Scan, SegmentHeader, SegmentKind, Stop, greatest_cut};
 use crate::storage::File;
 
@@ -24,7 +25,9 @@ pub(crate) struct Candidate {
     /// The record that would come next in it.
     expected: Lsn,
     /// Records above this are overridden by a later segment.
-    valid_to: Lsn,
+    pub(super) valid_to: Lsn,
+    /// A segment before it lost its end with the power, so nothing in it counts.
+    pub(super) beyond: bool,
 }
 
 impl Candidate {
@@ -36,7 +39,7 @@ impl Candidate {
         scan: Scan,
     ) -> Self {
         let (continued, expected, valid_to) = (Continued::No, header.first_lsn_min, Lsn::MAX);
-        Candidate { header, name, path, file, end, scan, continued, expected, valid_to }
+        Candidate { header, name, path, file, end, scan, continued, expected, valid_to, beyond: false }
     }
 
     fn classify(&self, durable_lsn: Lsn) -> Row {
@@ -51,6 +54,7 @@ impl Candidate {
             continued: self.continued,
             closed: scan.closed,
             has_frames: !scan.frames.is_empty(),
+            beyond: self.beyond,
             remains: scan.remains_bytes > scan.damaged_filler_bytes,
             above_durable: self.expected > durable_lsn,
         })
@@ -111,10 +115,12 @@ pub(crate) fn judge_barrier(candidate: &Candidate, findings: &mut Vec<Finding>) 
     Ok(candidate.plan(Lsn::MAX, findings))
 }
 
-/// Judges all ordinary segments of one incarnation, in the order of their numbers; `newest` says that nothing newer exists.
+/// Judges all ordinary segments of one incarnation, in the order of their numbers; `newest` says that nothing newer exists, `boot` is
+/// this run of the machine.
 pub(crate) fn judge_incarnation(
     segments: &mut [&mut Candidate],
     newest: bool,
+    boot: u64,
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<SegmentPlan>, RecoveryError> {
     let Some(first) = segments.first() else { return Ok(Vec::new()) };
@@ -125,7 +131,7 @@ pub(crate) fn judge_incarnation(
     let mut durable = vec![0; cores as usize];
     for core in 0..cores {
         let mut chain: Vec<_> = segments.iter_mut().filter(|segment| segment.header.core == core).collect();
-        written[core as usize] = link(&mut chain)?;
+        written[core as usize] = link(&mut chain, newest)?;
         durable[core as usize] = chain.iter().map(|segment| segment.scan.durable_lsn).max().unwrap_or(0);
     }
     let last_generation = segments.iter().map(|segment| segment.header.generation).max();
@@ -150,17 +156,22 @@ pub(crate) fn judge_incarnation(
         }
     }
 
-    let mut cut = written.clone();
+    let floor: Vec<Lsn> = (0..cores).map(|core| settled(segments, core, last_generation)).collect();
+    let round = if newest { newest_round(segments, last_generation, boot, &floor, &written) } else { None };
+    let mut cut = round.clone().unwrap_or_else(|| written.clone());
     compute_cut(segments, &mut cut);
     for core in 0..cores {
+        let behind_round = round.as_ref().is_some_and(|round| round[core as usize] < written[core as usize]);
         let (cut, written, durable_lsn) = (cut[core as usize], written[core as usize], durable[core as usize]);
         // Nothing that was acknowledged, or that a later generation builds on, may fall.
-        let settled = if newest { settled(segments, core, last_generation) } else { written };
+        let settled = if newest { floor[core as usize] } else { written };
         let known = durable_lsn.max(settled);
         if cut < known {
             return Err(RecoveryError::PartMissing { core, durable_lsn: known, cut });
         }
-        if cut < written {
+        if cut < written && behind_round {
+            findings.push(Finding::BehindRound { core, first_lsn: cut + 1, last_lsn: written });
+        } else if cut < written {
             findings.push(Finding::Unfinished { core, first_lsn: cut + 1, last_lsn: written });
         }
     }
@@ -185,7 +196,7 @@ fn check_cores(segments: &[&mut Candidate], cores: u16) -> Result<(), RecoveryEr
 }
 
 /// Checks that one core's segments follow one another, and notes how; returns the last record.
-fn link(chain: &mut [&mut &mut Candidate]) -> Result<Lsn, RecoveryError> {
+fn link(chain: &mut [&mut &mut Candidate], newest: bool) -> Result<Lsn, RecoveryError> {
     let mut expected = chain.first().map_or(1, |segment| segment.header.first_lsn_min);
     for index in 0..chain.len() {
         let (before, rest) = chain.split_at_mut(index);
@@ -202,6 +213,11 @@ fn link(chain: &mut [&mut &mut Candidate]) -> Result<Lsn, RecoveryError> {
         }
         if let (Some(frame), Some(last)) = (segment.scan.frames.first().copied(), segment.scan.last_lsn()) {
             let supersedes = segment.scan.supersedes && !turns && frame.first_lsn <= expected;
+            if newest && lost_its_end(before, turns, supersedes || frame.first_lsn <= expected, segment) {
+                segment.beyond = true;
+                segment.expected = expected;
+                continue;
+            }
             if frame.first_lsn != expected && !supersedes || frame.first_lsn < segment.header.first_lsn_min {
                 return Err(gap(expected, frame.first_lsn));
             }
@@ -223,18 +239,36 @@ fn link(chain: &mut [&mut &mut Candidate]) -> Result<Lsn, RecoveryError> {
     Ok(expected - 1)
 }
 
+/// Whether the log's end fell before `segment`: where replies do not wait for the disk a segment is not synced before the next one is
+/// written, so the power may take its last frames and leave those of the next. Whatever was known to be durable is looked at later.
+fn lost_its_end(before: &[&mut &mut Candidate], turns: bool, follows: bool, segment: &Candidate) -> bool {
+    if !segment.header.relaxed || segment.end.is_some() || turns {
+        return false;
+    }
+    let mut earlier = before.iter().rev();
+    let last = earlier.find(|last| last.beyond || !last.scan.frames.is_empty());
+    let unclosed = last.is_some_and(|last| {
+        let ends = last.end.is_some() || last.scan.closed && last.scan.stop == Stop::Clean;
+        last.beyond || last.header.generation == segment.header.generation && !ends && !segment.scan.supersedes
+    });
+    unclosed || !follows
+}
+
 fn leave(segment: &mut Candidate, how: Continued) {
     if segment.continued == Continued::No {
         segment.continued = how;
     }
 }
 
-/// The last record of `core` that is settled: its segment is sealed, or belongs to a generation before the last.
+/// The last record of `core` that is settled: its segment is sealed, or belongs to a generation before the last (of which a base may have
+/// taken the place).
 fn settled(segments: &[&mut Candidate], core: u16, last_generation: Option<u64>) -> Lsn {
     let settled = segments.iter().filter(|segment| {
-        segment.header.core == core && (segment.end.is_some() || Some(segment.header.generation) != last_generation)
+        segment.header.core == core && !segment.beyond && (segment.end.is_some() || Some(segment.header.generation) != last_generation)
     });
-    settled.filter_map(|segment| segment.scan.last_lsn().map(|last| last.min(segment.valid_to))).max().unwrap_or(0)
+    let settled = settled.filter_map(|segment| segment.scan.last_lsn().map(|last| last.min(segment.valid_to))).max();
+    let first = segments.iter().find(|s| s.header.core == core && Some(s.header.generation) == last_generation);
+    settled.unwrap_or(0).max(first.map_or(0, |first| first.header.first_lsn_min - 1))
 }
 
 fn compute_cut(segments: &[&mut Candidate], cut: &mut [Lsn]) {
@@ -242,6 +276,9 @@ fn compute_cut(segments: &[&mut Candidate], cut: &mut [Lsn]) {
     let mut places: HashMap<(u64, u16), Lsn> = HashMap::new();
     for segment in segments {
         let core = segment.header.core;
+        if segment.beyond {
+            continue;
+        }
         for placed in segment.scan.marks.iter().filter(|placed| placed.lsn <= segment.valid_to) {
             marks[core as usize].insert(placed.lsn, placed.mark);
             places.insert((placed.mark.tx_id, core), placed.lsn);

@@ -15,6 +15,7 @@ mod repair;
 mod replay;
 #[cfg(test)]
 mod rot;
+mod rounds;
 #[cfg(test)]
 mod simulation;
 mod table;

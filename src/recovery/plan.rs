@@ -18,11 +18,13 @@ pub struct Options {
     pub corrupt_tail_bytes_max: u64,
     /// How long to wait for the locks of a server that was just killed.
     pub lock_patience: Duration,
+    /// This run of the machine ([`crate::storage::boot_id`]); 0: unknown.
+    pub boot: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { load_truncated: true, corrupt_tail_bytes_max: 0, lock_patience: Duration::from_secs(2) }
+        Options { load_truncated: true, corrupt_tail_bytes_max: 0, lock_patience: Duration::from_secs(2), boot: 0 }
     }
 }
 
@@ -60,6 +62,16 @@ pub enum Finding {
     },
     /// Whole records are cut because they, or records before them, belong to multi-core writes that are not whole.
     Unfinished {
+        /// The core.
+        core: u16,
+        /// The first record that is cut.
+        first_lsn: Lsn,
+        /// The last one.
+        last_lsn: Lsn,
+    },
+    /// The power failed where replies do not wait for the disk: whole records are cut because they are newer than the last moment of
+    /// which every core's log has all.
+    BehindRound {
         /// The core.
         core: u16,
         /// The first record that is cut.

@@ -34,7 +34,7 @@ pub(crate) fn read(fs: &SimFs) -> Result<(Vec<String>, Vec<Finding>), RecoveryEr
 
 fn start(fs: &SimFs, cores: u16, id: u64) -> (Keeper, Vec<CoreLog>) {
     let plan = plan(&directory(fs), &Options::default()).unwrap();
-    let incarnation = Incarnation { id, cores, segment_bytes: SEGMENT_BYTES_MIN, entropy: id };
+    let incarnation = Incarnation { id, cores, segment_bytes: SEGMENT_BYTES_MIN, entropy: id, relaxed: false, boot: 0 };
     let (keeper, segments) = plan.repair(incarnation, 1_000).unwrap();
     let cut = Arc::new(DurableCut::new(cores));
     let config =
@@ -282,7 +282,7 @@ fn a_single_file_log_moves_into_its_directory_whenever_power_goes_off() {
         drop(file);
         fs.fail_nth(nth, crate::storage::Fault::PowerOff);
         let result = plan(&dir, &Options::default()).and_then(|plan| {
-            plan.repair(Incarnation { id: 1, cores: 1, segment_bytes: SEGMENT_BYTES_MIN, entropy: 1 }, 5)
+            plan.repair(Incarnation { id: 1, cores: 1, segment_bytes: SEGMENT_BYTES_MIN, entropy: 1, relaxed: false, boot: 0 }, 5)
         });
         let reached = !fs.clear_fault();
         drop(result);

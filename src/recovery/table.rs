@@ -31,6 +31,8 @@ pub struct Facts {
     pub closed: bool,
     /// Whether there is any frame.
     pub has_frames: bool,
+    /// Whether an earlier segment of the core lost its end, which the log may go on without (rule X7).
+    pub beyond: bool,
     /// Whether something other than filler, intact or rotten, follows.
     pub remains: bool,
     /// Whether the record that would come next is above every known `durable_lsn` of the core.
@@ -96,6 +98,7 @@ rows! {
     FrameTorn "@O" Torn "the last frame was written in part";
     FrameLost "@P" Corrupt "a frame is bad that was acknowledged";
     FrameRotten "@Q" Corrupt "the last frame was written in whole and its checksum is wrong";
+    BeyondTear "@T" Torn "the end of an earlier segment was never written, and replies did not wait for it";
     BarrierBroken "@R" Corrupt "a barrier segment does not hold its one frame";
 }
 
@@ -105,6 +108,7 @@ pub fn classify(facts: &Facts) -> Row {
         (Stop::FileEnds, _) => Row::FileEnds,
         (Stop::Clean, _) if facts.sealed == Some(true) => Row::SealedRight,
         (_, _) if facts.sealed.is_some() => Row::SealedWrong,
+        (_, _) if facts.beyond => Row::BeyondTear,
         (_, Continued::Superseded) => Row::Superseded,
         (Stop::OutOfOrder { .. }, _) => Row::OutOfOrder,
         (Stop::NotAFrame, _) => Row::NotAFrame,
@@ -133,6 +137,7 @@ mod tests {
         continued: Continued::No,
         closed: false,
         has_frames: true,
+        beyond: false,
         remains: false,
         above_durable: true,
     };
@@ -162,6 +167,7 @@ mod tests {
             (Facts { stop: torn, ..TAIL }, Row::FrameTorn),
             (Facts { stop: torn, above_durable: false, ..TAIL }, Row::FrameLost),
             (Facts { stop: rotten, ..TAIL }, Row::FrameRotten),
+            (Facts { beyond: true, ..TAIL }, Row::BeyondTear),
         ];
         for (facts, row) in cases {
             assert_eq!(classify(&facts), row, "{facts:?}");

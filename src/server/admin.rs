@@ -52,6 +52,7 @@ impl Core {
         self.shard.set_settings(self.settings.clone());
         self.shard.set_now(self.now_ms);
         self.keeper = keeper;
+        self.mesh.hold(self.shard.journal_ref().is_relaxed());
         if self.everyone.loaded.fetch_add(1, Ordering::AcqRel) + 1 == self.cores() {
             self.everyone.progress.loading.store(false, Ordering::Release);
             self.everyone.outsides.iter().for_each(|outside| outside.post(Envelope::Serve));
@@ -224,12 +225,8 @@ impl Core {
         if self.settings.requirepass.is_none() {
             self.conns.iter_mut().for_each(|conn| conn.special.set(Special::UNAUTHENTICATED, false));
         }
-        let policy = super::start::policy(self.settings.appendfsync);
-        if let Some(log) = self.shard.journal().log()
-            && log.policy() != policy
-        {
-            log.set_policy(policy);
-        }
+        // A change that takes a new generation of the log is made by whoever set it.
+        self.apply_fsync();
     }
 
     /// Stops watching whatever a connection watches.

@@ -205,6 +205,10 @@ pub struct Core {
     pub(super) memory: Memory,
     /// Operations of the log under way.
     pub(super) flights: LogFlights,
+    /// How large its commits are and how long they take.
+    pub(super) commits: crate::observe::CommitStats,
+    /// The log is to be synced at the end of the pass.
+    pub(super) sync_due: bool,
     /// The keeper of segments, if there is a log.
     pub(super) keeper: Option<KeeperClient>,
     /// Whose messages are read next.
@@ -238,6 +242,8 @@ impl Core {
         let slow_nanos = slow_nanos(&everyone.settings());
         Core {
             keeper: None,
+            sync_due: false,
+            commits: Default::default(),
             slow_nanos,
             stalled: VecDeque::new(),
             awaiting_space: Vec::new(),
@@ -305,6 +311,8 @@ impl Core {
         self.shard.set_now(self.now_ms);
         self.tick = Ticks::now();
         self.tasks.begin_pass();
+        self.see_round();
+        self.hold_back();
     }
 
     /// Takes over settings that have changed.

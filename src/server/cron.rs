@@ -38,6 +38,7 @@ impl Core {
         if !self.awaiting_pause.is_empty() && !self.pause.is_active(self.now_ms) {
             self.end_pause();
         }
+        self.tend_rounds();
         if self.crons.is_multiple_of(10) {
             self.every_second();
         }
@@ -53,9 +54,6 @@ impl Core {
             && let Some(log) = self.shard.journal().log()
         {
             log.retry_segment();
-            if log.policy() == crate::log::SyncPolicy::EverySecond {
-                log.request_sync();
-            }
             log.seal_idle(now_ms);
         }
         self.close_idle();
@@ -154,7 +152,9 @@ impl Core {
     }
 
     pub(super) fn end_if_drained(&mut self) {
-        let drained = self.shard.journal_ref().log_ref().is_none_or(|log| log.poisoned().is_some() || log.is_drained());
+        let log = self.shard.journal_ref().log_ref();
+        let drained =
+            log.is_none_or(|log| log.poisoned().is_some() || log.no_space().is_some() || log.is_drained());
         if drained && self.flights.is_empty() {
             self.ending = Ending::Done;
         } else if self.ending == Ending::Closing {

@@ -58,7 +58,10 @@ impl Core {
             Exec::Split(run, merge) => match self.owner(command.spec, args) {
                 Ok(Owner::Core(core)) if core == self.me() => self.run_here(conn, command, run, args),
                 Ok(Owner::Core(core)) => self.forward(conn, command, args, core),
-                Ok(Owner::Several) => self.split(conn, command, merge, args),
+                Ok(Owner::Several) => match self.refuse_spanning(conn, command, args) {
+                    Some(flow) => flow,
+                    None => self.split(conn, command, merge, args),
+                },
                 Err(text) => self.refuse(conn, Some(command), text.as_bytes()),
             },
             Exec::Every(run, _) if self.cores() == 1 => self.run_here(conn, command, run, args),
@@ -84,9 +87,21 @@ impl Core {
         match self.owner(command.spec, args) {
             Ok(Owner::Core(core)) if core == self.me() => self.run_here(conn, command, run, args),
             Ok(Owner::Core(core)) => self.forward(conn, command, args, core),
-            Ok(Owner::Several) => self.gather(conn, command, args),
+            Ok(Owner::Several) => match self.refuse_spanning(conn, command, args) {
+                Some(flow) => flow,
+                None => self.gather(conn, command, args),
+            },
             Err(text) => self.refuse(conn, Some(command), text.as_bytes()),
         }
+    }
+
+    /// A write that spans cores is held back here, before it locks anything.
+    fn refuse_spanning(&mut self, conn: &mut Conn, command: &'static Command, args: Args) -> Option<Flow> {
+        if !command.spec.flags.has(Flags::WRITE) {
+            return None;
+        }
+        let refusal = self.shard.admit(args).err()?;
+        Some(self.not_admitted(conn, command, refusal))
     }
 
     fn run_conn(

@@ -215,7 +215,7 @@ impl Engine {
         }
         let slice = core.advance_snapshot(busy);
         let freeing = core.free_memory(busy);
-        self.dozes = slice != Slice::Idle || freeing != Freeing::Idle;
+        self.dozes = slice != Slice::Idle || freeing != Freeing::Idle || core.tasks.has_later();
         core.stats.passes += busy as u64;
         core.enters = self.ring.enters();
         if slice == Slice::Ran

@@ -51,7 +51,9 @@ impl Core {
             }
             Request::Go => {
                 self.standstill.stopped = false;
+                self.see_round();
                 self.tasks.hold(false);
+                self.space_made();
                 while let Some((from, batch)) = self.standstill.batches.pop_front() {
                     self.run_batch(from, batch);
                 }
@@ -81,6 +83,10 @@ impl Core {
             Act::Segment(segment) => {
                 if let Some(log) = self.shard.journal().log() {
                     log.enter_generation(*segment);
+                    let relaxed = log.is_relaxed();
+                    self.mesh.hold(relaxed);
+                    self.refresh_settings();
+                    self.apply_fsync();
                 }
             }
         }
@@ -88,11 +94,12 @@ impl Core {
 
     fn is_drained(&self) -> bool {
         let log = self.shard.journal_ref().log_ref();
-        log.is_none_or(|log| log.poisoned().is_some() || (self.stalled.is_empty() && log.is_drained()))
+        // Without room what was run stays in memory until there is some: nobody waits for that.
+        log.is_none_or(|log| log.poisoned().is_some() || log.no_space().is_some() || log.is_drained())
     }
 
     fn drained(&self) -> Answer {
-        let log = self.shard.journal_ref().log_ref().filter(|log| log.poisoned().is_none());
+        let log = self.shard.journal_ref().log_ref().filter(|log| log.poisoned().is_none() && log.is_drained());
         Answer::Ended(log.map(|log| log.end()))
     }
 

@@ -39,6 +39,15 @@ pub enum Order {
         /// Where each core's log ended.
         ends: Vec<SegmentEnd>,
     },
+    /// Begin a generation that is written in another way; answered to the task.
+    Turn {
+        /// Who asks.
+        tx: TxId,
+        /// Whether replies go out before their write is on the medium.
+        relaxed: bool,
+        /// Where each core's log ended.
+        ends: Vec<SegmentEnd>,
+    },
     /// The new base is written and durable; answered to the task.
     RewriteEnd {
         /// Who asks.
@@ -82,6 +91,11 @@ pub fn start(keeper: Keeper, cores: Vec<Outside>) -> std::io::Result<(KeeperClie
     Ok((KeeperClient { orders }, thread))
 }
 
+/// An error's text, and whether it leaves unknown which manifest is in force: then all logs must be poisoned.
+fn told(error: KeeperError) -> (String, bool) {
+    (error.to_string(), matches!(error, KeeperError::Unknown { .. } | KeeperError::Poisoned(_)))
+}
+
 fn serve(mut keeper: Keeper, cores: &[Outside], orders: &Receiver<Order>) -> Keeper {
     while let Ok(order) = orders.recv() {
         match order {
@@ -90,7 +104,7 @@ fn serve(mut keeper: Keeper, cores: &[Outside], orders: &Receiver<Order>) -> Kee
                 if let Err(error) = &result {
                     tracing::warn!(core, "no new segment for the log: {error}");
                 }
-                let result = result.map(Box::new).map_err(|error| error.to_string());
+                let result = result.map(Box::new).map_err(told);
                 cores[core as usize].post(Envelope::Segment(result));
             }
             Order::Remove(segment) => {
@@ -102,7 +116,7 @@ fn serve(mut keeper: Keeper, cores: &[Outside], orders: &Receiver<Order>) -> Kee
                 let effects: Vec<(u16, Vec<&[u8]>)> =
                     effects.iter().map(|(db, words)| (*db, words.iter().map(Vec::as_slice).collect())).collect();
                 let result = keeper.barrier(&effects, discards_history, &ends, unix_ms());
-                let result = result.map_err(|error| format!("MISCONF Errors writing to the AOF file: {error}"));
+                let result = result.map_err(told);
                 cores[tx.core as usize].post(Envelope::Answer { tx, answer: Answer::Segments(result) });
             }
             Order::RewriteBegin { tx, ends } => {
@@ -118,6 +132,11 @@ fn serve(mut keeper: Keeper, cores: &[Outside], orders: &Receiver<Order>) -> Kee
                     }
                 };
                 cores[tx.core as usize].post(Envelope::Answer { tx, answer: Answer::RewriteCut(cut) });
+            }
+            Order::Turn { tx, relaxed, ends } => {
+                let result = keeper.turn(relaxed, &ends, unix_ms());
+                let answer = Answer::Segments(result.map_err(told));
+                cores[tx.core as usize].post(Envelope::Answer { tx, answer });
             }
             Order::RewriteEnd { tx, rewrite } => {
                 let result = keeper.rewrite_end(rewrite).map_err(|error| {

@@ -5,14 +5,16 @@ use super::keeper::Order;
 use crate::log::{FrameWrite, LogOp, Poisoned, Segment};
 use crate::shard::message::Envelope;
 use std::collections::HashMap;
+use crate::observe::Ticks;
+use crate::storage::AlignedBuf;
 use std::io;
 use std::sync::Arc;
 
 /// Operations of the log that are with the kernel; they hold the memory and the files that it uses.
 #[derive(Default)]
 pub struct LogFlights {
-    writes: HashMap<u64, FrameWrite>,
-    syncs: HashMap<u64, Arc<Segment>>,
+    writes: HashMap<u64, (FrameWrite, Ticks)>,
+    syncs: HashMap<u64, (Arc<Segment>, Ticks)>,
 }
 
 impl LogFlights {
@@ -39,15 +41,37 @@ impl Core {
             self.shard.sealed(sealed);
         }
         loop {
-            let Some(op) = self.shard.journal().log().and_then(|log| log.next_op()) else { break };
+            let Some(op) = self.shard.journal().log().and_then(|log| log.next_op()) else {
+                if std::mem::take(&mut self.sync_due)
+                    && let Some(log) = self.shard.journal().log()
+                {
+                    // While a sync is under way, which covers less, it is asked for again.
+                    self.sync_due = !log.request_sync() && log.sync_pending() && log.has_unsynced();
+                    if log.sync_pending() && !self.sync_due {
+                        continue;
+                    }
+                }
+                break;
+            };
             match op {
+                // Where replies do not wait for the disk, they wait for this: the kernel has the frame before any reply or message
+                // of this pass leaves the core, so that the end of the process alone loses nothing.
+                LogOp::Write(write) if !write.dsync => {
+                    let started = Ticks::now();
+                    let result = write.segment.file.write_at(&write.buf, write.offset, false);
+                    self.note_commit(write.buf.len() as u64, started, "aof-write");
+                    self.log_io_ended(write.token, result, Some(write.buf));
+                    if let Some(sealed) = self.shard.journal().seal(now_ms) {
+                        self.shard.sealed(sealed);
+                    }
+                }
                 LogOp::Write(write) => {
-                    let write = self.flights.writes.entry(write.token).or_insert(write);
+                    let (write, _) = self.flights.writes.entry(write.token).or_insert((write, Ticks::now()));
                     submit(LogIo::Write(write));
                 }
                 LogOp::Fdatasync { segment, token } => {
                     submit(LogIo::Sync(&segment, token));
-                    self.flights.syncs.insert(token, segment);
+                    self.flights.syncs.insert(token, (segment, Ticks::now()));
                 }
                 LogOp::NeedSegment { bytes, first_lsn_min } => {
                     self.order(Order::Prepare { core, bytes, first_lsn_min });
@@ -67,7 +91,7 @@ impl Core {
     /// Bytes of records that are not written yet, and their buffers.
     pub(super) fn log_buffer_bytes(&self) -> u64 {
         let gathered = self.shard.journal_ref().log_ref().map_or(0, |log| log.buffer_bytes());
-        gathered + self.flights.writes.values().map(|write| write.buf.capacity() as u64).sum::<u64>()
+        gathered + self.flights.writes.values().map(|(write, _)| write.buf.capacity() as u64).sum::<u64>()
     }
 
     /// Bytes of records logged since the start, padding left out.
@@ -80,16 +104,48 @@ impl Core {
         self.log_bytes_sealed() - self.log_bytes_dropped
     }
 
+    /// A commit has ended.
+    fn note_commit(&mut self, bytes: u64, started: Ticks, event: &'static str) {
+        let nanos = Ticks::now().nanos_since(started);
+        self.commits.record(bytes, nanos / 1000);
+        self.note_delay(event, nanos);
+    }
+
+    /// Remembers what took longer than `latency-monitor-threshold`.
+    #[inline]
+    pub(super) fn note_delay(&self, event: &'static str, nanos: u64) {
+        let (threshold_ms, ms) = (self.settings.latency_monitor_threshold_ms, nanos / 1_000_000);
+        if threshold_ms > 0 && ms >= threshold_ms {
+            self.everyone.latency.add(event, self.now_ms / 1000, ms);
+        }
+    }
+
     /// An operation of the log has ended.
     pub fn log_completed(&mut self, token: u64, result: io::Result<usize>) {
-        let buf = self.flights.writes.remove(&token).map(|write| write.buf);
-        self.flights.syncs.remove(&token);
+        let buf = self.flights.writes.remove(&token).map(|(write, started)| {
+            self.note_commit(write.buf.len() as u64, started, "aof-fsync-always");
+            write.buf
+        });
+        if let Some((_, started)) = self.flights.syncs.remove(&token) {
+            self.note_delay("aof-fsync", Ticks::now().nanos_since(started));
+        }
+        self.log_io_ended(token, result, buf);
+    }
+
+    fn log_io_ended(&mut self, token: u64, result: io::Result<usize>, buf: Option<AlignedBuf>) {
         if let Err(error) = &result {
             tracing::error!(core = self.me(), "writing the log failed: {error}");
         }
         let Some(log) = self.shard.journal().log() else { return };
         let completion = log.on_complete(token, result, buf);
         let reason = log.poisoned().cloned();
+        if completion.secured {
+            let me = self.me();
+            for core in (0..self.cores()).filter(|&core| core != me) {
+                self.mesh.send(core, Envelope::RoundSecured);
+            }
+            self.round_secured();
+        }
         self.log_advanced();
         let me = self.me();
         for core in completion.advanced.iter().filter(|&core| core as usize != me) {
@@ -174,17 +230,24 @@ impl Core {
     }
 
     /// A segment is ready, or could not be made.
-    pub(super) fn segment_made(&mut self, result: Result<Box<Segment>, String>) {
+    pub(super) fn segment_made(&mut self, result: Result<Box<Segment>, (String, bool)>) {
         let Some(log) = self.shard.journal().log() else { return };
         match result {
             Ok(segment) => log.segment_ready(*segment),
-            Err(reason) => log.segment_failed(reason),
+            Err((reason, false)) => log.segment_failed(reason),
+            // Which manifest is in force is unknown, so what is acknowledged from here on might be in none.
+            Err((reason, true)) => return self.poison_all(&reason),
         }
+        self.look_whether_drained();
         self.space_made();
     }
 
     /// The log may have room again: goes on with what waited for it.
     pub(super) fn space_made(&mut self) {
+        if self.standstill.stopped {
+            // Nothing may run; this is called again when the core goes on.
+            return;
+        }
         for at in std::mem::take(&mut self.awaiting_space) {
             if let Some(conn) = self.conns.get(at) {
                 conn.awaits_space = false;

@@ -28,6 +28,8 @@ impl Core {
     }
 
     pub(super) fn take_in(&mut self, from: usize, message: Envelope) {
+        // What it depends on happened in this round or before.
+        self.see_round();
         match message {
             Envelope::Batch(batch) if self.standstill.stopped => self.standstill.batches.push_back((from, batch)),
             Envelope::Batch(batch) => self.run_batch(from, batch),
@@ -45,6 +47,8 @@ impl Core {
             }
             Envelope::Answer { tx, answer } => self.tasks.answer(tx.number, from, answer),
             Envelope::Segment(result) => self.segment_made(result),
+            Envelope::Round { sync } => self.round_told(sync),
+            Envelope::RoundSecured => self.round_secured(),
             Envelope::LogAdvanced => self.log_advanced(),
             Envelope::Poison(reason) => self.poison(reason),
             Envelope::PeerPoisoned => self.peer_poisoned(from as u16),

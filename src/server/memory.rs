@@ -150,7 +150,7 @@ impl Core {
             }
         };
         self.memory.lease.note_evicted(before.saturating_sub(used));
-        self.note_delay("eviction-cycle", began);
+        self.note_delay("eviction-cycle", Ticks::now().nanos_since(began));
         outcome
     }
 
@@ -159,20 +159,9 @@ impl Core {
         let locks = &self.locks;
         let eviction = self.shard.evict_one(&|db, key| !locks.holds(db, key));
         if eviction == Eviction::Done {
-            self.note_delay("eviction-del", began);
+            self.note_delay("eviction-del", Ticks::now().nanos_since(began));
         }
         eviction
-    }
-
-    /// Keeps an event for LATENCY if it took long.
-    fn note_delay(&self, event: &'static str, began: Ticks) {
-        let threshold = self.settings.latency_monitor_threshold_ms;
-        if threshold > 0 {
-            let ms = Ticks::now().nanos_since(began) / 1_000_000;
-            if ms >= threshold {
-                self.everyone.latency.add(event, self.now_ms / 1000, ms);
-            }
-        }
     }
 
     /// At the end of a pass: goes on with evictions, and tells the others what this core holds. Says whether there is more

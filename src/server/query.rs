@@ -58,6 +58,8 @@ pub enum Query {
     Announce(Arc<Message>),
     /// Make everything logged so far durable; answered with the gate.
     Newest,
+    /// The newest record of the core's log.
+    LogPosition,
     /// Number of keys in a database.
     Size {
         /// The database.
@@ -165,12 +167,8 @@ impl Core {
                 self.show_line(&line);
                 return None;
             }
-            Query::Newest => {
-                if let Some(log) = self.shard.journal().log() {
-                    log.request_sync();
-                }
-                Finding::Gate(self.newest_gate())
-            }
+            Query::Newest => Finding::Gate(self.newest_gate()),
+            Query::LogPosition => Finding::Count(self.shard.journal_ref().log_ref().map_or(0, |log| log.last_lsn())),
             Query::Size { db } => Finding::Count(self.shard.db(db).len() as u64),
             Query::RandomKey { db } => Finding::Name(self.random_key(db), self.gate_of_reads()),
             Query::DescribeKey { db, key } => Finding::Name(self.describe_key(db, &key), self.gate_of_reads()),

@@ -55,12 +55,18 @@ pub struct ClientsReport {
 pub struct LogReport {
     /// The newest record.
     pub last_lsn: u64,
-    /// Up to where everything is durable.
+    /// Up to where everything survives a loss of power.
     pub durable_lsn: u64,
+    /// Whether a sync is under way.
+    pub sync_pending: bool,
     /// Bytes written since the start or the last rewrite.
     pub bytes_written: u64,
     /// Why it takes no more writes, if so.
     pub failure: Option<String>,
+    /// Why writes that need room are refused at the moment, if so.
+    pub no_space: Option<String>,
+    /// Its commits.
+    pub commits: crate::observe::CommitStats,
 }
 
 /// One core.
@@ -128,9 +134,12 @@ impl Core {
             clients: self.report_clients(),
             log: log.map(|log| LogReport {
                 last_lsn: log.last_lsn(),
-                durable_lsn: log.durable_lsn(),
+                durable_lsn: log.secure_lsn(),
+                sync_pending: log.sync_pending(),
                 bytes_written: self.log_bytes(),
                 failure: log.poisoned().map(|poisoned| poisoned.to_string()),
+                no_space: log.no_space().map(str::to_owned),
+                commits: self.commits.clone(),
             }),
             cpu: ThreadTime::now(),
             rates: self.sampler.rates(self.now_ms, &self.stats),
@@ -165,6 +174,7 @@ impl Core {
     pub(super) fn reset_stats(&mut self) {
         self.stats.reset();
         self.memory.reset_stats();
+        self.commits = Default::default();
         let dirty = self.shard.stats.dirty;
         self.shard.stats = ShardStats { dirty, ..ShardStats::default() };
         self.sampler = Default::default();

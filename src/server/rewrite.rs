@@ -126,7 +126,7 @@ async fn rewrite(handle: &Handle) -> Result<(), String> {
 }
 
 /// When it is unknown which manifest is on the disk, nothing more may be acknowledged.
-fn poison_if_unknown(handle: &Handle, (text, is_unknown): (String, bool)) -> String {
+pub(super) fn poison_if_unknown(handle: &Handle, (text, is_unknown): (String, bool)) -> String {
     if is_unknown {
         handle.with(|core| core.poison_all(&text));
     }

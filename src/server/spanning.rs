@@ -157,12 +157,24 @@ pub(super) fn unlock<'k>(handle: &Handle, keys: impl Iterator<Item = (&'k usize,
 pub(super) async fn finish(handle: &Handle, keys: KeysByCore, mode: Mode) -> Vec<Gate> {
     let participants: Vec<u16> =
         if keys.len() > 1 { keys.keys().map(|&core| core as u16).collect() } else { Vec::new() };
+    let spans = !participants.is_empty() && handle.with(|core| core.shard.journal_ref().is_relaxed());
+    if spans {
+        super::rounds::enter(handle).await;
+    }
     let requests = keys
         .into_iter()
         .map(|(core, keys)| (core, Request::Finish { keys, mode, participants: participants.clone() }))
         .collect();
     let answers = handle.ask(requests).await;
-    answers.into_iter().filter_map(|answer| if let Answer::Finished { gate } = answer { gate } else { None }).collect()
+    if spans {
+        super::rounds::leave(handle);
+    }
+    let gates = answers.into_iter().filter_map(|answer| if let Answer::Finished { gate } = answer { gate } else { None });
+    // The parts on other cores may all be written by now.
+    handle.with(|core| {
+        let log = core.shard.journal_ref().log_ref();
+        gates.filter(|gate| log.is_none_or(|log| log.durable_lsn_of(gate.core) < gate.lsn)).collect()
+    })
 }
 
 /// A refusal as a reply.

@@ -254,7 +254,8 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
             dirname: settings.append_directory.to_string_lossy().into_owned(),
             filename: settings.appendfilename.to_string_lossy().into_owned(),
         };
-        let options = recovery::Options { load_truncated: settings.aof_load_truncated, ..recovery::Options::default() };
+        let (load_truncated, boot) = (settings.aof_load_truncated, crate::storage::boot_id());
+        let options = recovery::Options { load_truncated, boot, ..recovery::Options::default() };
         let plan = recovery::plan(&directory, &options)?;
         for finding in &plan.findings {
             tracing::warn!("{finding:?}");
@@ -267,6 +268,8 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
             cores: cores as u16,
             segment_bytes: settings.aof_segment_bytes.min(SEGMENT_BYTES_FIRST),
             entropy: rand::random(),
+            relaxed: policy(settings.appendfsync).is_relaxed(),
+            boot,
         };
         let (started, segments) = plan.repair(incarnation, now_ms)?;
         let cut = Arc::new(DurableCut::new(cores as u16));

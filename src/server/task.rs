@@ -140,6 +140,11 @@ impl Tasks {
         !self.inboxes.is_empty()
     }
 
+    /// Whether a task goes on in the next pass.
+    pub fn has_later(&self) -> bool {
+        !self.later.is_empty()
+    }
+
     /// Whether a task can go on.
     pub fn has_work(&self) -> bool {
         !self.ready.is_empty() || self.spawned.iter().any(|task| !self.held || task.is_conductor)
@@ -284,7 +289,13 @@ impl Handle {
             me
         };
         match self.answers().await.pop() {
-            Some(Answer::Segments(result)) => result,
+            Some(Answer::Segments(Ok(segments))) => Ok(segments),
+            Some(Answer::Segments(Err((text, is_unknown)))) => {
+                if is_unknown {
+                    self.with(|core| core.poison_all(&text));
+                }
+                Err(format!("MISCONF Errors writing to the AOF file: {text}"))
+            }
             _ => Err(format!("ERR internal error: core {me} got no answer from the keeper of segments")),
         }
     }

@@ -1,6 +1,6 @@
 //! The shard's side of the log: whether there is one, and what replies wait for.
 
-use crate::log::{Admission, CoreLog, CoreSet, Lsn, Mark, SyncPolicy};
+use crate::log::{Admission, CoreLog, CoreSet, Lsn, Mark};
 use crate::resp::Args;
 use crate::shard::message::TxId;
 use crate::shard::unit::Unit;
@@ -47,10 +47,15 @@ impl Journal {
         self.log.is_some()
     }
 
-    /// Whether a write's reply waits until it is durable.
+    /// Whether a write's reply waits until the log says that it may be acknowledged.
     #[inline]
     pub fn gates_writes(&self) -> bool {
-        self.log.as_ref().is_some_and(|log| log.policy() == SyncPolicy::Always)
+        self.log.as_ref().is_some_and(|log| log.gates_writes())
+    }
+
+    /// Whether there is a log and replies do not wait for the disk.
+    pub fn is_relaxed(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.is_relaxed())
     }
 
     /// Whether a write with these arguments may run now.

@@ -32,6 +32,8 @@ pub struct Mesh<M> {
     me: usize,
     lanes: Vec<Option<Lane<M>>>,
     inboxes: Vec<Option<Consumer<M>>>,
+    /// Messages stay here until the flush.
+    held: bool,
     bedsides: Arc<[CachePadded<Bedside>]>,
 }
 
@@ -46,6 +48,7 @@ impl<M> Mesh<M> {
                 me,
                 lanes: (0..cores).map(|_| None).collect(),
                 inboxes: (0..cores).map(|_| None).collect(),
+                held: false,
                 bedsides: bedsides.clone(),
             })
             .collect();
@@ -78,11 +81,17 @@ impl<M> Mesh<M> {
     pub fn send(&mut self, to: usize, message: M) {
         let lane = self.lanes[to].as_mut().expect("a core does not write to itself");
         lane.fresh = true;
-        if !lane.overflow.is_empty() {
+        if self.held || !lane.overflow.is_empty() {
             lane.overflow.push_back(message);
         } else if let Err(rtrb::PushError::Full(message)) = lane.producer.push(message) {
             lane.overflow.push_back(message);
         }
+    }
+
+    /// Whether messages wait for the next [`Mesh::flush`] to be seen, so that nothing of a pass is known elsewhere before the
+    /// kernel has what the pass logged.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// Moves what overflowed, and calls `ring_bell` with the ring of each core that sleeps and has mail.

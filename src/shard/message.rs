@@ -43,7 +43,15 @@ pub enum Envelope {
         answer: Answer,
     },
     /// From the keeper of segments: one is ready, or why it is not.
-    Segment(Result<Box<crate::log::Segment>, String>),
+    /// With whether it is unknown what is on the disk.
+    Segment(Result<Box<crate::log::Segment>, (String, bool)>),
+    /// A round may have ended, and perhaps is to be synced.
+    Round {
+        /// Sync what the kernel has.
+        sync: bool,
+    },
+    /// A newer round is durable.
+    RoundSecured,
     /// A core whose log moved this one's durable LSN (they share a transaction) says so.
     LogAdvanced,
     /// A partner's log failed, so this core's can no longer be acknowledged.
@@ -350,8 +358,8 @@ pub enum Answer {
     Effects(Vec<(u16, Vec<Vec<u8>>)>),
     /// Stopped; where the log ended, if there is one.
     Ended(Option<crate::log::SegmentEnd>),
-    /// New segments, one for each core, or why there are none.
-    Segments(Result<Vec<crate::log::Segment>, String>),
+    /// New segments, one for each core; or why there are none, and whether it is unknown what is on the disk.
+    Segments(Result<Vec<crate::log::Segment>, (String, bool)>),
     /// The log is cut for a rewrite; or why not, and whether it is unknown what is on the disk.
     RewriteCut(Result<Box<crate::server::RewriteCut>, (String, bool)>),
     /// The log begins with its new base; or why not, as above.

@@ -1,11 +1,12 @@
 //! The durability check: writes, kills the server, starts it again, and proves that nothing acknowledged is missing,
-//! nothing is invented and nothing is half there.
+//! nothing is invented and nothing is half there, and that what is there is a prefix of what happened.
 //!
 //! `kill -9` takes the process, not the machine: what the kernel holds in its page cache survives. A server that never
 //! syncs can pass; losing power is for simulated disks. What this finds are acknowledgements before the write reached
 //! the kernel, recovery that drops or tears writes, and transactions cut in half.
 
 mod model;
+mod sequence;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use super::rng::Rng;
 use super::server::{Server, ServerCommand, free_port, remove_dir};
 use super::units::{grouped, parse_duration};
 use model::{ACCOUNTS, Fault, OPENING, RECEIPTS, Seen, Violation};
+use sequence::Sequence;
 use writer::{TOTAL, Writer, account};
 
 /// What to check and how hard.
@@ -112,6 +114,7 @@ struct Check<'a> {
     server: Option<Server>,
     target: Target,
     writers: Vec<Writer>,
+    sequence: Sequence,
     seen: Seen,
     violations: Vec<(u32, Violation)>,
     kills: u32,
@@ -122,6 +125,7 @@ impl<'a> Check<'a> {
     fn new(args: &'a VerifyArgs, seed: u64) -> Result<Self, BenchError> {
         let prefix = format!("verify{}:", seed % 1_000_000);
         let writers = (0..args.writers).map(|i| Writer::new(&prefix, i, seed)).collect();
+        let sequence = Sequence::new(&prefix);
         let (dir, port, target) = match &args.attach {
             Some(address) => (None, 0, Target { password: args.password.clone(), ..Target::new(address.clone()) }),
             None => {
@@ -142,6 +146,7 @@ impl<'a> Check<'a> {
             server: None,
             target,
             writers,
+            sequence,
             seen: Seen::new(),
             violations: Vec::new(),
             kills: 0,
@@ -184,7 +189,7 @@ impl<'a> Check<'a> {
     /// A server that is not ours gets its keyspace back as it was.
     fn remove_keys(&self) -> Result<(), BenchError> {
         let mut client = Client::connect(&self.target)?;
-        for key in self.writers.iter().flat_map(|w| w.keys()) {
+        for key in self.writers.iter().flat_map(|w| w.keys()).chain(self.sequence.keys().iter().map(String::as_str)) {
             client.call(&["DEL", key])?;
         }
         for index in 0..ACCOUNTS {
@@ -269,6 +274,8 @@ impl<'a> Check<'a> {
                 let over = &over;
                 scope.spawn(move || writer.run(target, args.pipeline, over, progress));
             }
+            let (sequence, sequence_over) = (&mut self.sequence, &over);
+            scope.spawn(move || sequence.run(target, sequence_over, progress));
             let readers: Vec<_> = seen
                 .iter_mut()
                 .enumerate()
@@ -332,6 +339,10 @@ impl<'a> Check<'a> {
             }
             moved.iter_mut().zip(&writer.moved).for_each(|(all, one)| *all += one);
         }
+        let words: Vec<&str> = std::iter::once("MGET").chain(self.sequence.keys().iter().map(String::as_str)).collect();
+        let reply = client.call(&words)?;
+        let Value::Array(values) = reply else { return Err(unexpected("MGET", &reply)) };
+        found.extend(self.sequence.check(&values).err());
         self.check_balances(&mut client, &moved, &mut found)?;
         self.check_keys(&mut client, &mut found)?;
         self.violations.extend(found.into_iter().map(|v| (round, v)));
@@ -360,8 +371,8 @@ impl<'a> Check<'a> {
     /// No key that nobody wrote. In a server of our own that means all keys; elsewhere those with our prefix.
     fn check_keys(&self, client: &mut Client, found: &mut Vec<Violation>) -> Result<(), BenchError> {
         let accounts: Vec<String> = (0..ACCOUNTS).map(|i| account(&self.prefix, i)).collect();
-        let known: BTreeSet<&str> =
-            self.writers.iter().flat_map(|w| w.keys()).chain(accounts.iter().map(String::as_str)).collect();
+        let others = accounts.iter().chain(self.sequence.keys()).map(String::as_str);
+        let known: BTreeSet<&str> = self.writers.iter().flat_map(|w| w.keys()).chain(others).collect();
         let pattern = if self.args.attach.is_some() { format!("{}*", self.prefix) } else { "*".to_string() };
         let mut cursor = "0".to_string();
         loop {

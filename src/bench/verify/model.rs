@@ -62,6 +62,8 @@ pub enum Fault {
     Half,
     /// The balances are not what the receipts say, or their sum changed.
     Sum,
+    /// A write is there, and one that came before it is not.
+    Prefix,
     /// A reply that contradicts what was acknowledged before.
     Reply,
 }
@@ -74,6 +76,7 @@ impl fmt::Display for Violation {
             Fault::Invented => "INVENTED",
             Fault::Half => "HALF THERE",
             Fault::Sum => "WRONG SUM",
+            Fault::Prefix => "NOT A PREFIX",
             Fault::Reply => "WRONG REPLY",
         };
         write!(f, "{name}: {}", self.detail)

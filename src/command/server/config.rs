@@ -49,6 +49,17 @@ fn set(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
         if core.settings.requirepass.is_none() {
             conn.special.set(crate::net::Special::UNAUTHENTICATED, false);
         }
+        // From the reply on the log keeps what the new setting promises.
+        if (2..args.len()).step_by(2).any(|at| args.is(at, "appendfsync")) {
+            return core.in_task(conn, |handle| async move {
+                match crate::server::change_fsync(&handle).await {
+                    Ok(()) => Outcome::write(Default::default(), |reply| reply.ok()),
+                    Err(text) => Outcome::error(
+                        format!("ERR CONFIG SET failed (possibly related to argument 'appendfsync') - {text}").as_bytes(),
+                    ),
+                }
+            });
+        }
     }
     result(core, conn, changed.map_err(|error| error.to_string()))
 }

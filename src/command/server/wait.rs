@@ -4,7 +4,7 @@ use crate::command::Flow;
 use crate::command::answer::{NOT_AN_INTEGER, error, integer, timeout_ms};
 use crate::net::Conn;
 use crate::resp::{Args, Reply};
-use crate::server::{Core, Outcome, Safety};
+use crate::server::{Core, Outcome, Safety, secure_all};
 
 /// WAIT numreplicas timeout. There are no replicas: whoever wants one waits until the time is over.
 pub fn wait(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
@@ -37,9 +37,23 @@ pub fn wait_aof(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
     if local > 0 && !core.settings.appendonly {
         return error(core, conn, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
     }
+    if local > 0 && replicas == 0 && core.shard.journal_ref().is_relaxed() {
+        return wait_for_round(core, conn, timeout_ms);
+    }
     let wanted = Safety { local: local > 0, replicas: replicas > 0 };
     let reply = if core.settings.appendonly { answer_of_log } else { |_| answer_of_log(false) };
     core.wait_for_safety(conn, wanted, timeout_ms, reply)
+}
+
+/// As [`wait_aof`] where replies do not wait for the disk: has the round that holds all of it synced.
+fn wait_for_round(core: &mut Core, conn: &mut Conn, timeout_ms: u64) -> Flow {
+    // In a transaction nothing is waited for.
+    let until_ms = match timeout_ms {
+        _ if conn.outbox.is_captured() => core.now_ms,
+        0 => 0,
+        ms => core.now_ms.saturating_add(ms),
+    };
+    core.in_task(conn, move |handle| async move { answer_of_log(secure_all(&handle, until_ms).await) })
 }
 
 /// Whether it is durable here, and on how many replicas.

@@ -19,7 +19,8 @@ impl CoreLog {
     pub fn admit(&mut self, bytes: u64) -> Admission {
         let content = self.batch.content_bytes() + self.reserved_bytes + bytes + RECORD_BYTES_EXTRA;
         let frame = padded_bytes(content, BLOCK_BYTES_MAX);
-        if self.poisoned.is_none() && content <= FRAME_BYTES_LARGE as u64 && self.fits_current(frame) {
+        if self.poisoned.is_none() && !self.held_back && content <= FRAME_BYTES_LARGE as u64 && self.fits_current(frame)
+        {
             return Admission::Ok;
         }
         self.admit_slowly(frame)
@@ -29,6 +30,11 @@ impl CoreLog {
     fn admit_slowly(&mut self, frame: u64) -> Admission {
         if let Some(poisoned) = &self.poisoned {
             return Admission::Refuse(poisoned.clone().into());
+        }
+        if self.held_back {
+            // The disk is behind. Where it can't catch up for want of room, waiting would be in vain.
+            let obstacle = self.cut.rounds().obstacle();
+            return obstacle.map_or(Admission::WaitForSpace, |reason| Admission::Refuse(Refusal::NoSpace(reason)));
         }
         if frame > FRAME_BYTES_LARGE as u64 && !self.batch.is_empty() {
             // What is large gets a frame of its own, and what has grown large grows no further.
@@ -72,7 +78,9 @@ impl CoreLog {
             return;
         }
         self.requested = false;
-        self.no_space = None;
+        if self.no_space.take().is_some() {
+            self.cut.rounds().obstruct(self.config.core, None);
+        }
         assert!(header.core == self.config.core && header.incarnation == self.segment.header.incarnation);
         let newest = self.next.back().or(self.closing.as_ref()).unwrap_or(&self.segment);
         assert!(header.seq > newest.header.seq, "segments come in the order of their numbers");
@@ -83,6 +91,7 @@ impl CoreLog {
     /// be poisoned). Writes that need one are refused until [`CoreLog::retry_segment`].
     pub fn segment_failed(&mut self, reason: String) {
         self.requested = false;
+        self.cut.rounds().obstruct(self.config.core, Some(reason.clone()));
         self.no_space = Some(reason);
     }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Completion, CoreLog, Flight, FrameState, LogOp, SegmentEnd, Sync, Token, Unsealed};
+use super::{Completion, CoreLog, Flight, FrameState, LogOp, SegmentEnd, Token, Unsealed};
 use crate::log::error::Poisoned;
 use crate::log::types::{CoreSet, SyncPolicy};
 use crate::storage::{AlignedBuf, is_out_of_space};
@@ -14,56 +14,27 @@ impl CoreLog {
         self.outbox.pop_front()
     }
 
-    /// Asks for one sync of everything completed so far; no effect if there is nothing to sync or a sync is under way.
-    pub fn request_sync(&mut self) {
-        if self.sync.is_some() || self.poisoned.is_some() {
-            return;
-        }
-        if let Some(covers) = self.newest_cached() {
-            self.last_token += 1;
-            let (token, segment) = (self.last_token, self.segment.clone());
-            self.sync = Some(Sync { token, covers });
-            self.outbox.push_back(LogOp::Fdatasync { segment, token });
-        }
-    }
-
-    /// Whether a sync is under way (`aof_pending_bio_fsync`).
-    pub fn sync_pending(&self) -> bool {
-        self.sync.is_some()
-    }
-
     /// The sync policy.
     pub fn policy(&self) -> SyncPolicy {
         self.config.policy
     }
 
-    /// Changes the sync policy for frames sealed from now on; [`SyncPolicy::Always`] also has those before it synced.
+    /// Changes between `everysec` and `no`. To and from `always` leads a new generation ([`crate::log::Keeper::turn`]).
     pub fn set_policy(&mut self, policy: SyncPolicy) {
+        assert!(policy.is_relaxed() == self.is_relaxed(), "a generation is written in one way");
         self.config.policy = policy;
-        self.follow_up();
     }
 
     /// A write or a sync ended. `result` is the count of bytes written, anything for a sync; a write's buffer comes back with it.
     pub fn on_complete(&mut self, token: Token, result: io::Result<usize>, buf: Option<AlignedBuf>) -> Completion {
         let mut completion = Completion::default();
-        match self.sync.take_if(|sync| sync.token == token) {
-            Some(sync) => self.on_synced(sync, result, &mut completion),
-            None => self.on_written(token, result, buf, &mut completion),
+        if self.is_sync(token) {
+            self.on_synced(token, result, &mut completion);
+        } else {
+            self.on_written(token, result, buf, &mut completion);
         }
         self.follow_up();
         completion
-    }
-
-    fn on_synced(&mut self, sync: Sync, result: io::Result<usize>, completion: &mut Completion) {
-        match result {
-            Ok(_) => {
-                let covered = |flight: &&mut Flight| flight.token <= sync.covers && flight.state == FrameState::Cached;
-                self.flights.iter_mut().filter(covered).for_each(|flight| flight.state = FrameState::Durable);
-                self.advance(completion);
-            }
-            // Never tried again: nobody knows what the failed sync lost.
-            Err(error) => self.fail("sync", 0, &error, completion),
-        }
     }
 
     fn on_written(
@@ -82,10 +53,8 @@ impl CoreLog {
         let offset = flight.offset;
         match result {
             Ok(written) if written == buf.len() => {
-                // Without O_DSYNC a frame is on the medium only after a sync submitted later than this (rule W6).
-                flight.state = if flight.dsync { FrameState::Durable } else { FrameState::Cached };
+                flight.state = FrameState::Written;
                 self.pool.put(buf);
-                self.merge_cached();
                 self.advance(completion);
             }
             Err(error) if is_out_of_space(&error) && newest && self.poisoned.is_none() => {
@@ -105,35 +74,26 @@ impl CoreLog {
             self.next.push_front(next);
         }
         if flight.header.count > 0 {
-            self.relocating = Some(Unsealed { buf, header: flight.header, exit_db: flight.exit_db });
+            let Flight { header, exit_db, round, .. } = flight;
+            self.relocating = Some(Unsealed { buf, header, exit_db, round });
         } else {
             self.pool.put(buf);
-        }
-    }
-
-    /// Keeps the list of frames short while nobody syncs: neighbours in the cache become one entry.
-    fn merge_cached(&mut self) {
-        let covers = self.sync.as_ref().map(|sync| sync.covers);
-        let mut index = 0;
-        while index + 1 < self.flights.len() {
-            let (one, two) = (&self.flights[index], &self.flights[index + 1]);
-            let cached = one.state == FrameState::Cached && two.state == FrameState::Cached;
-            if cached && Some(one.token) != covers {
-                self.flights.remove(index);
-            } else {
-                index += 1;
-            }
         }
     }
 
     fn advance(&mut self, completion: &mut Completion) {
         let before = self.written_lsn;
         while let Some(flight) = self.flights.front()
-            && flight.state == FrameState::Durable
+            && flight.state == FrameState::Written
         {
             assert!(flight.last_lsn >= self.written_lsn, "frames lie in the order of their records");
             self.written_lsn = flight.last_lsn;
-            self.flights.pop_front();
+            if let Some(flight) = self.flights.pop_front()
+                && self.is_relaxed()
+            {
+                // It is on the medium only after a sync submitted later than this (rule W6).
+                self.note_unsynced(&flight);
+            }
         }
         if self.written_lsn == before {
             return;
@@ -149,7 +109,7 @@ impl CoreLog {
         }
     }
 
-    fn fail(&mut self, what: &'static str, offset: u64, error: &io::Error, completion: &mut Completion) {
+    pub(super) fn fail(&mut self, what: &'static str, offset: u64, error: &io::Error, completion: &mut Completion) {
         let reason = Poisoned {
             core: self.config.core,
             what,
@@ -160,7 +120,7 @@ impl CoreLog {
         };
         if self.poisoned.is_none() {
             self.poisoned = Some(reason);
-            completion.poisoned = self.cut.poison(self.config.core);
+            completion.poisoned = self.poison_reach();
         }
     }
 
@@ -169,19 +129,16 @@ impl CoreLog {
         if self.poisoned.is_some() {
             return;
         }
-        let due = self.config.policy == SyncPolicy::Always || self.closing.is_some();
-        if due && self.newest_cached().is_some() {
-            self.request_sync();
-        }
         if self.closing.is_some()
             && self.flights.is_empty()
-            && self.sync.is_none()
             && let Some(next) = self.closing.take()
         {
             let last_lsn = self.written_lsn;
             let end = SegmentEnd { seq: self.segment.header.seq, offset: self.offset, last_lsn };
             self.outbox.push_back(LogOp::Retired(self.segment.clone(), end));
             self.enter(next);
+            // Where nobody syncs every second a segment is synced at its end.
+            self.request_sync();
         }
     }
 }

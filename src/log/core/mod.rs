@@ -12,6 +12,7 @@ use crate::storage::{AlignedBuf, BufferPool};
 
 mod admission;
 mod completion;
+mod relaxed;
 mod sealing;
 mod transaction;
 
@@ -107,14 +108,15 @@ pub struct Completion {
     pub advanced: CoreSet,
     /// Cores that can't acknowledge all they ran: empty unless this completion failed. Call [`CoreLog::poison`] on them.
     pub poisoned: CoreSet,
+    /// A newer round is durable: whoever waits for [`CoreLog::secure_lsn`] of any core should look.
+    pub secured: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FrameState {
     Writing,
-    /// In the device's cache.
-    Cached,
-    Durable,
+    /// On the medium; where replies do not wait for that, with the kernel.
+    Written,
 }
 
 #[derive(Debug)]
@@ -123,16 +125,11 @@ struct Flight {
     last_lsn: Lsn,
     offset: u64,
     state: FrameState,
-    dsync: bool,
+    segment: Arc<Segment>,
     header: crate::log::frame::FrameHeader,
     exit_db: Option<u16>,
-}
-
-#[derive(Debug)]
-struct Sync {
-    token: Token,
-    /// Frames up to this token were complete when it was submitted (rule W6).
-    covers: Token,
+    /// The newest round in it; 0: none.
+    round: u64,
 }
 
 /// One core's log. It never does I/O: what is to be done comes out of [`CoreLog::next_op`], what happened goes into
@@ -153,7 +150,12 @@ pub struct CoreLog {
     relocating: Option<Unsealed>,
     reserved_bytes: u64,
     flights: VecDeque<Flight>,
-    sync: Option<Sync>,
+    /// Frames that the kernel has, by segment, not covered by `sync`.
+    unsynced: Vec<relaxed::Unsynced>,
+    sync: Option<relaxed::RoundSync>,
+    /// The round that this core has seen last.
+    round: u64,
+    held_back: bool,
     /// Where the log goes on once the closing frame, which is being written or synced, is on the medium.
     closing: Option<Arc<Segment>>,
     next_lsn: Lsn,
@@ -174,8 +176,10 @@ impl CoreLog {
         assert!(config.segment_bytes >= SEGMENT_BYTES_MIN && config.segment_bytes.is_multiple_of(4096));
         assert!(config.in_flight_max >= 1);
         assert!(segment.header.core == config.core && segment.header.kind == SegmentKind::Ordinary);
+        assert!(segment.header.relaxed == config.policy.is_relaxed(), "a generation is written in one way");
         let mut pool = BufferPool::default();
         let mut log = CoreLog {
+            round: cut.rounds().current(),
             cut,
             offset: segment.header.data_start(),
             segment: Arc::new(segment),
@@ -188,7 +192,9 @@ impl CoreLog {
             relocating: None,
             reserved_bytes: 0,
             flights: VecDeque::new(),
+            unsynced: Vec::new(),
             sync: None,
+            held_back: false,
             closing: None,
             next_lsn: 1,
             written_lsn: 0,
@@ -263,12 +269,12 @@ impl CoreLog {
         self.next_lsn - 1
     }
 
-    /// Everything up to here is on the medium.
+    /// Everything up to here is on the medium; where replies do not wait for that, with the kernel.
     pub fn written_lsn(&self) -> Lsn {
         self.written_lsn
     }
 
-    /// Everything up to here may be acknowledged: on the medium, with all that it depends on (rule X1).
+    /// Everything up to here may be acknowledged: written, with all that it depends on (rule X1).
     #[inline]
     pub fn durable_lsn(&self) -> Lsn {
         self.cut.durable_lsn(self.config.core)
@@ -277,6 +283,11 @@ impl CoreLog {
     /// Bytes of records that wait for their frame.
     pub fn buffer_bytes(&self) -> u64 {
         self.batch.content_bytes()
+    }
+
+    /// As [`CoreLog::durable_lsn`], of another core.
+    pub fn durable_lsn_of(&self, core: u16) -> Lsn {
+        self.cut.durable_lsn(core)
     }
 
     /// Bytes of all frames sealed by this log, without their padding: what `aof_current_size` grows by (rule W4).
@@ -289,6 +300,7 @@ impl CoreLog {
         self.batch.is_empty()
             && self.relocating.is_none()
             && self.flights.is_empty()
+            && self.unsynced.is_empty()
             && self.sync.is_none()
             && self.closing.is_none()
             && self.durable_lsn() == self.last_lsn()
@@ -317,8 +329,8 @@ impl CoreLog {
         SegmentEnd { seq: self.segment.header.seq, offset: self.offset, last_lsn: self.last_lsn() }
     }
 
-    /// Goes on in the segment of a new generation, after a barrier or the cut of a rewrite. Prepared segments of the old one are
-    /// dropped; the keeper has dropped them too.
+    /// Goes on in the segment of a new generation, after a barrier, the cut of a rewrite or another setting of `appendfsync`. Prepared
+    /// segments of the old one are dropped; the keeper has dropped them too.
     pub fn enter_generation(&mut self, segment: Segment) {
         assert!(self.is_drained(), "a generation ends when all its records are durable");
         assert!(segment.header.generation > self.segment.header.generation && segment.header.core == self.config.core);
@@ -327,6 +339,13 @@ impl CoreLog {
         self.requested = false;
         self.no_space = None;
         self.logged_durable_lsn = self.durable_lsn();
+        self.config.policy = match (segment.header.relaxed, self.config.policy) {
+            (false, _) => SyncPolicy::Always,
+            (true, SyncPolicy::Never) => SyncPolicy::Never,
+            (true, _) => SyncPolicy::EverySecond,
+        };
+        self.round = self.cut.rounds().current();
+        self.cut.rounds().settle(self.config.core, self.last_lsn());
         self.enter(Arc::new(segment));
     }
 }

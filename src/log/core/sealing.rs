@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Batch, CoreLog, Flight, FrameState, FrameWrite, LogOp, Token, Unsealed};
+use super::{Batch, CoreLog, Flight, FrameState, FrameWrite, LogOp, Unsealed};
 use crate::log::frame::{FLAG_CLEAN_STOP, FLAG_CLOSES, FLAG_SUPERSEDES, padded_bytes};
 use crate::log::segment::Segment;
-use crate::log::types::SyncPolicy;
 
 impl CoreLog {
     /// Whether [`CoreLog::seal`] may have something to do: records wait and no commit is in the way.
@@ -19,10 +18,6 @@ impl CoreLog {
 
     pub(super) fn writing(&self) -> usize {
         self.flights.iter().filter(|flight| flight.state == FrameState::Writing).count()
-    }
-
-    pub(super) fn newest_cached(&self) -> Option<Token> {
-        self.flights.iter().rfind(|flight| flight.state == FrameState::Cached).map(|flight| flight.token)
     }
 
     /// Seals the batch into a frame, or starts the change to the next segment that it needs. To be called at the end of each pass,
@@ -48,10 +43,6 @@ impl CoreLog {
 
     /// A write failed for space (rule W7): its frame, or the next one, goes to a new segment and overrides what may be left here.
     fn leave_dead_segment(&mut self, now_ms: u64) {
-        if self.newest_cached().is_some() || self.sync.is_some() {
-            // Frames before the failed one still have to reach the medium from here.
-            return self.request_sync();
-        }
         let content = match &self.relocating {
             Some(frame) => frame.header.content_bytes(),
             None => self.batch.content_bytes(),
@@ -88,7 +79,8 @@ impl CoreLog {
     fn stamp(&mut self, frame: &mut Unsealed, now_ms: u64) {
         self.last_time_ms = self.last_time_ms.max(now_ms);
         frame.header.time_ms = self.last_time_ms;
-        frame.header.durable_lsn = self.durable_lsn();
+        frame.header.durable_lsn = self.secure_lsn();
+        frame.header.round = if self.is_relaxed() { self.cut.rounds().durable_round() } else { 0 };
     }
 
     fn write(&mut self, mut frame: Unsealed) {
@@ -106,10 +98,11 @@ impl CoreLog {
         self.logged_durable_lsn = header.durable_lsn;
         self.last_token += 1;
         let token = self.last_token;
-        let dsync = self.config.policy == SyncPolicy::Always;
+        let dsync = !self.is_relaxed();
         let last_lsn = header.last_lsn();
-        let (state, exit_db) = (FrameState::Writing, frame.exit_db);
-        self.flights.push_back(Flight { token, last_lsn, offset, state, dsync, header, exit_db });
+        let (state, exit_db, round) = (FrameState::Writing, frame.exit_db, frame.round);
+        let of = segment.clone();
+        self.flights.push_back(Flight { token, last_lsn, offset, state, segment: of, header, exit_db, round });
         self.outbox.push_back(LogOp::Write(FrameWrite { segment, offset, buf: frame.buf, dsync, token }));
     }
 
@@ -137,7 +130,7 @@ impl CoreLog {
     /// Writes an empty frame if the medium does not know yet how far acknowledgement went (rule W5). For an idle log: a crash
     /// then can't mistake rot in the last frame with records for a torn tail.
     pub fn seal_idle(&mut self, now_ms: u64) {
-        if self.is_quiet() && self.logged_durable_lsn < self.durable_lsn() {
+        if self.is_quiet() && self.logged_durable_lsn < self.secure_lsn() {
             self.seal_empty(now_ms, 0);
         }
     }

@@ -1,6 +1,8 @@
 //! The section Persistence.
 
 use super::Overview;
+use crate::observe::CommitStats;
+use crate::server::CoreReport;
 use super::text::Section;
 use std::sync::atomic::Ordering;
 
@@ -11,7 +13,8 @@ pub fn persistence(info: &Overview, section: &mut Section) {
     let progress = &info.everyone.progress;
     let loading = progress.loading.load(Ordering::Acquire);
     let dirty = info.sum(|report| report.shard.dirty).saturating_sub(saves.dirty_saved.load(Ordering::Relaxed));
-    let failed = info.reports.iter().any(|report| report.log.as_ref().is_some_and(|log| log.failure.is_some()));
+    let mut logs = info.reports.iter().filter_map(|report| report.log.as_ref());
+    let failed = logs.any(|log| log.failure.is_some() || log.no_space.is_some());
     section.field("loading", loading as u8);
     let (keys_done, keys_total, pending_bytes) = saves.current_counts();
     section.zeros(&["async_loading", "current_cow_peak"]);
@@ -46,11 +49,26 @@ pub fn persistence(info: &Overview, section: &mut Section) {
         section.field("aof_current_size", base_bytes + written);
         section.field("aof_base_size", base_bytes);
         section.field("aof_pending_rewrite", 0);
-        section.zeros(&["aof_buffer_length", "aof_pending_bio_fsync", "aof_delayed_fsync"]);
+        section.zeros(&["aof_buffer_length"]);
+        let pending = info.sum(|report| report.log.as_ref().map_or(0, |log| log.sync_pending as u64));
+        section.field("aof_pending_bio_fsync", pending);
+        section.field("aof_delayed_fsync", info.sum(|report| report.stats.delayed_syncs));
+        info.reports.iter().for_each(|report| core_log(report, section));
     }
     if loading {
         self::loading(info, section);
     }
+}
+
+/// What only Basalt has: the log of each core.
+fn core_log(report: &CoreReport, section: &mut Section) {
+    let (core, Some(log)) = (report.core, &report.log) else { return };
+    let lag = log.last_lsn.saturating_sub(log.durable_lsn);
+    section.field(format_args!("aof_core_{core}"), format_args!("last_lsn={},durable_lsn={},lag={lag}", log.last_lsn, log.durable_lsn));
+    section.field(format_args!("aof_core_{core}_commit_bytes"), CommitStats::percentiles(&log.commits.bytes));
+    section.field(format_args!("aof_core_{core}_commit_usec"), CommitStats::percentiles(&log.commits.micros));
+    let status = log.failure.as_ref().or(log.no_space.as_ref()).map_or("ok", String::as_str);
+    section.field(format_args!("aof_core_{core}_status"), status.replace(['\r', '\n'], " "));
 }
 
 fn loading(info: &Overview, section: &mut Section) {
