@@ -176,7 +176,7 @@ impl Core {
     }
 
     /// The log may have room again: goes on with what waited for it.
-    fn space_made(&mut self) {
+    pub(super) fn space_made(&mut self) {
         for at in std::mem::take(&mut self.awaiting_space) {
             if let Some(conn) = self.conns.get(at) {
                 conn.awaits_space = false;

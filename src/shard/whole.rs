@@ -192,7 +192,7 @@ impl Shard {
             self.watches.changed_where(b, there);
         }
         if let Some(walk) = &mut self.snapshot {
-            walk.swap(a, b);
+            walk.swap(&mut self.keyspace, a, b);
         }
         self.keyspace.swap(a as usize, b as usize);
         self.stats.dirty += 1;
