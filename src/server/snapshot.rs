@@ -209,6 +209,8 @@ impl Core {
         let saves = everyone.clone();
         let write = move || {
             let result = snapshot::write(&target, &shared, pieces, cores);
+            let peak = shared.peak_bytes.load(Ordering::Relaxed);
+            everyone.saves.last_peak_bytes[usize::from(aof_base)].store(peak, Ordering::Relaxed);
             done(&everyone, &shared, &result);
             set_current(&everyone.saves.current, None);
             let result = result.map(drop).map_err(|error| format!("ERR {error}"));

@@ -31,6 +31,8 @@ pub const BLOCK_BYTES: usize = 1 << 20;
 pub const BLOCKS_WAITING_PER_CORE: usize = 4;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod large_tests;
 #[cfg(test)]
 mod tests;

@@ -68,6 +68,9 @@ pub fn memory(info: &Overview, section: &mut Section) {
     ]);
     section.field("mem_clients_normal", info.sum(|report| report.clients.memory));
     section.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    let current = info.everyone.saves.current_counts();
+    section.field("mem_snapshot", current.memory_bytes);
+    section.field("mem_snapshot_budget", current.budget_bytes);
     section.field("mem_allocator", "jemalloc-5.3.0");
     section.zeros(&[
         "mem_overhead_db_hashtable_rehashing",
