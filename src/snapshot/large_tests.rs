@@ -7,6 +7,7 @@ use crate::storage::{Fs, SimFs, read_file};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Values whose elements are counted in thousands, of every type.
 fn fill(bench: &mut Bench, elements: usize) {
@@ -159,7 +160,27 @@ fn one_write_to_a_huge_hash_keeps_a_chunk_and_not_the_hash() {
     assert!((1000..100_000).contains(&held), "{held} bytes are kept");
     bench.run("HSET hash field:1 y");
     assert_eq!(shared.held.bytes(), held, "what is kept is not kept again");
-    // With the budget spent, writes wait, and reads do not.
     shared.abandon();
     bench.shard.finish_snapshot();
+}
+
+#[test]
+fn writes_wait_while_a_snapshot_holds_more_than_it_may() {
+    let mut bench = Bench::new();
+    for n in 0..20_000 {
+        bench.run(&format!("HSET hash field:{n} {n}"));
+    }
+    let (mut order, _pieces) = order(1 << 12);
+    let shared = Arc::new(target(&SimFs::new(1)).shared(1000));
+    order.shared = shared.clone();
+    let no_words = crate::resp::Args::new(&[], &[]);
+    bench.shard.begin_snapshot(order);
+    assert!(bench.shard.admit(no_words).is_ok());
+    bench.run("HSET hash field:1 x");
+    assert!(shared.is_over_budget() && bench.shard.admit(no_words).is_err());
+    assert_eq!(bench.shard.snapshot_rest_factor(), 0, "the walk takes all of the core that it can get");
+    // What the hash kept goes first, into blocks for the file.
+    while bench.shard.advance_snapshot(1 << 20) != Progress::Done {}
+    assert_eq!(shared.held.bytes(), 0);
+    assert!(bench.shard.admit(no_words).is_ok());
 }
