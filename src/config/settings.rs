@@ -48,6 +48,14 @@ pub struct Settings {
     pub dir_is_default: bool,
     /// Whether strings in snapshots are compressed.
     pub rdbcompression: bool,
+    /// `rdb-plain`: snapshots without padding and index, written through the page cache.
+    pub rdb_plain: bool,
+    /// `rdb-save-incremental-fsync`: such snapshots are forced out every few megabytes.
+    pub rdb_save_incremental_fsync: bool,
+    /// `snapshot-memory`: bytes a snapshot may hold, beside a twentieth of the memory in use.
+    pub snapshot_memory_bytes: u64,
+    /// `snapshot-rate-limit`: bytes a second that a snapshot writes at most; 0 for any number.
+    pub snapshot_rate_limit_bytes: u64,
     /// Whether snapshots carry a checksum and have it checked.
     pub rdbchecksum: bool,
     /// Whether writes are refused after a snapshot failed.
@@ -268,6 +276,10 @@ impl From<&Config> for Settings {
             save_points: from.save_points(),
             rdb_file: dir.join(to_path(from.text("dbfilename"))),
             dir_is_default: dir == default_directory(config),
+            rdb_plain: from.bool("rdb-plain"),
+            rdb_save_incremental_fsync: from.bool("rdb-save-incremental-fsync"),
+            snapshot_memory_bytes: from.bytes("snapshot-memory"),
+            snapshot_rate_limit_bytes: from.bytes("snapshot-rate-limit"),
             rdbcompression: from.bool("rdbcompression"),
             rdbchecksum: from.bool("rdbchecksum"),
             stop_writes_on_bgsave_error: from.bool("stop-writes-on-bgsave-error"),

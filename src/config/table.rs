@@ -147,6 +147,9 @@ pub static SECTIONS: [Section; 9] = [
         d("cluster-core-ports", &[], BOOL, "no", IMMUTABLE, HONOURED),
         d("core-port-base", &[], PORT, "0", IMMUTABLE, HONOURED),
         d("aof-segment-size", &[], mem(limits::SEGMENT_BYTES_MIN, limits::SEGMENT_BYTES_MAX), "64mb", RUNTIME, HONOURED),
+        d("snapshot-memory", &[], BYTES, "64mb", RUNTIME, HONOURED),
+        d("snapshot-rate-limit", &[], BYTES, "0", RUNTIME, HONOURED),
+        d("rdb-plain", &[], BOOL, "no", RUNTIME, HONOURED),
         d("aof-on-error", &[], Kind::Choice(AofOnError::WORDS), "readonly", RUNTIME, HONOURED),
     ]},
     Section { title: "Persistence and shutdown", rows: &[
@@ -171,7 +174,7 @@ pub static SECTIONS: [Section; 9] = [
         d("rdbchecksum", &[], BOOL, "yes", IMMUTABLE, HONOURED),
         d("rdb-version-check", &[], Kind::Choice(VERSION_CHECK), "strict", RUNTIME, CHECKED),
         d("rdb-del-sync-files", &[], BOOL, "no", RUNTIME, NO_REPLICATION),
-        d("rdb-save-incremental-fsync", &[], BOOL, "yes", RUNTIME, DIRECT_IO),
+        d("rdb-save-incremental-fsync", &[], BOOL, "yes", RUNTIME, HONOURED),
         d("stop-writes-on-bgsave-error", &[], BOOL, "yes", RUNTIME, HONOURED),
         d("sanitize-dump-payload", &[], Kind::Choice(SANITIZE), "no", RUNTIME, CHECKED),
         d("bgsave-cpulist", &["bgsave_cpulist"], OPTIONAL, "", IMMUTABLE, NO_FORK),

@@ -13,7 +13,7 @@ use super::hash::KeyHash;
 use super::slab::Slab;
 use super::table::Table;
 use super::value::{Value, ValueRef};
-use crate::object::Object;
+use crate::object::{List, Object};
 
 /// Redis's number of the type hash.
 const TYPE_HASH: u8 = 4;
@@ -37,6 +37,24 @@ pub struct Db {
     pub(super) block_bytes: usize,
     access_stamp: u32,
     epoch_stamp: u8,
+    /// What a snapshot has not saved all of, of keys that went or have another name: see [`Db::strays`].
+    strays: Vec<Stray>,
+}
+
+/// A collection that a snapshot was saving in pieces when its key went.
+#[derive(Debug)]
+pub enum Stray {
+    /// It has another key now, with this hash.
+    Moved {
+        /// The number of its saving.
+        id: u64,
+        /// The hash of its key.
+        hash: KeyHash,
+        /// Its key.
+        key: Box<[u8]>,
+    },
+    /// It belongs to no key any more.
+    Removed(Box<Object>),
 }
 
 /// A key taken out whole, on its way to another name or database.
@@ -57,7 +75,7 @@ impl Db {
     /// unix time: expiry times before it count as past.
     pub fn new(slab: Rc<Slab>, graves: Rc<Graves>, now_ms: u64) -> Db {
         let (table, expiry, fields) = (Table::new(), ExpiryIndex::new(now_ms), ExpiryIndex::new(now_ms));
-        Db { slab, graves, table, expiry, fields, block_bytes: 0, access_stamp: 0, epoch_stamp: 0 }
+        Db { slab, graves, table, expiry, fields, block_bytes: 0, access_stamp: 0, epoch_stamp: 0, strays: Vec::new() }
     }
 
     /// Keys held, expired ones not yet removed among them.
@@ -211,6 +229,7 @@ impl Db {
         if entry::overwrite(&self.slab, entry, &value, true) {
             return entry;
         }
+        self.rescue(entry);
         let expire_ms = self.expire_at(entry);
         self.change(entry, hash, expire_ms, expire_ms, Some(value))
     }
@@ -221,6 +240,7 @@ impl Db {
         if expire_ms.is_none() && entry::overwrite(&self.slab, entry, &value, false) {
             return entry;
         }
+        self.rescue(entry);
         self.change(entry, hash, self.expire_at(entry), expire_ms, Some(value))
     }
 
@@ -315,6 +335,7 @@ impl Db {
     /// Removes a key and its value; a large collection is freed later, in steps.
     #[inline]
     pub fn delete(&mut self, entry: EntryRef, hash: KeyHash) {
+        self.rescue(entry);
         self.unlink(entry, hash);
         if let Some(object) = entry::take_heavy(&self.slab, entry) {
             self.graves.bury(object);
@@ -331,12 +352,38 @@ impl Db {
 
     /// Adds what [`Db::take`] took, under a key that must not be there yet.
     pub fn put(&mut self, hash: KeyHash, key: &[u8], taken: Taken) -> EntryRef {
+        if let Value::Object(object) = &taken.value
+            && let Some(id) = object.saving()
+        {
+            self.strays.push(Stray::Moved { id, hash, key: key.into() });
+        }
         let entry = self.insert(hash, key, taken.value, taken.expire_ms);
         self.set_access(entry, taken.access);
         if taken.is_raw {
             self.mark_raw(entry);
         }
         entry
+    }
+
+    /// A value is about to be dropped: not what a snapshot is still saving.
+    #[inline]
+    fn rescue(&mut self, entry: EntryRef) {
+        if self.type_code(entry) != entry::TYPE_STRING {
+            self.rescue_object(entry);
+        }
+    }
+
+    #[cold]
+    fn rescue_object(&mut self, entry: EntryRef) {
+        if matches!(self.value(entry), ValueRef::Object(object) if object.saving().is_some()) {
+            let object = std::mem::replace(&mut *self.object_mut(entry), Object::List(List::new()));
+            self.strays.push(Stray::Removed(Box::new(object)));
+        }
+    }
+
+    /// Collections that are being saved ([`Object::begin_saving`]) and whose keys went since this was last asked, in order.
+    pub fn strays(&mut self) -> impl Iterator<Item = Stray> {
+        self.strays.drain(..)
     }
 
     #[inline]

@@ -28,7 +28,7 @@ mod value;
 
 use std::rc::Rc;
 
-pub use db::{Db, ObjectMut, Taken};
+pub use db::{Db, ObjectMut, Stray, Taken};
 pub use entry::{EntryRef, TYPE_STRING};
 pub use garbage::Garbage;
 pub use graves::Graves;

@@ -17,6 +17,7 @@ pub mod zset;
 mod alloc;
 mod distinct;
 mod limits;
+mod saving;
 mod seed;
 #[cfg(test)]
 mod testing;
@@ -24,6 +25,7 @@ mod testing;
 pub use hash::Hash;
 pub use limits::Limits;
 pub use list::List;
+pub use saving::{Held, Part};
 pub use set::Set;
 pub use stream::Stream;
 pub use zset::ZSet;

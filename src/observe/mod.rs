@@ -20,7 +20,7 @@ pub use latency::{LatencyEvent, LatencyEvents, LatencySample};
 pub use peak::MemoryPeak;
 pub use process::{ProcessMemory, ThreadTime, machine_memory, purge, system_name};
 pub use rates::{Rates, Sampler};
-pub use saves::{Runs, SaveState};
+pub use saves::{CurrentSave, Runs, SaveState};
 pub use secrets::without_secrets;
 pub use slowlog::{SlowEntry, Slowlog, monitor_line, quote};
 pub use stats::{CommandStats, Stats};

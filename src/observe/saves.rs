@@ -110,6 +110,21 @@ impl Runs {
     }
 }
 
+/// A snapshot that is under way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CurrentSave {
+    /// Keys written.
+    pub keys_done: u64,
+    /// Keys to write in all.
+    pub keys_total: u64,
+    /// Bytes of memory it holds: encoded and not yet in the file, and kept of large collections that change.
+    pub memory_bytes: u64,
+    /// The most that came to.
+    pub peak_bytes: u64,
+    /// How much it may hold before writes wait.
+    pub budget_bytes: u64,
+}
+
 /// All background work on files.
 #[derive(Debug)]
 pub struct SaveState {
@@ -127,6 +142,8 @@ pub struct SaveState {
     pub log_bytes: Box<[AtomicU64]>,
     /// The snapshot under way, which may be a new base of the log.
     pub current: Mutex<Option<Arc<crate::snapshot::Shared>>>,
+    /// The most memory that the last snapshot held, and the last rewrite of the log, in bytes.
+    pub last_peak_bytes: [AtomicU64; 2],
     /// Bytes of the log's base file, and of the log that was replayed on top of it at the start.
     pub log_base_bytes: AtomicU64,
 }
@@ -142,16 +159,21 @@ impl SaveState {
             log_bytes: (0..cores).map(|_| AtomicU64::new(0)).collect(),
             dirty: (0..cores).map(|_| AtomicU64::new(0)).collect(),
             current: Mutex::new(None),
+            last_peak_bytes: Default::default(),
             log_base_bytes: AtomicU64::new(0),
         }
     }
 
-    /// Keys that the snapshot under way has written and has to write, and bytes that wait for the disk.
-    pub fn current_counts(&self) -> (u64, u64, u64) {
+    /// What the snapshot under way has done and holds; zeros if there is none.
+    pub fn current_counts(&self) -> CurrentSave {
         let current = self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        current.as_ref().map_or((0, 0, 0), |shared| {
-            (read(&shared.keys_done), read(&shared.keys_total), read(&shared.pending_bytes))
+        current.as_ref().map_or(CurrentSave::default(), |shared| CurrentSave {
+            keys_done: read(&shared.keys_done),
+            keys_total: read(&shared.keys_total),
+            memory_bytes: shared.memory_bytes(),
+            peak_bytes: read(&shared.peak_bytes),
+            budget_bytes: shared.budget_bytes,
         })
     }
 

@@ -24,7 +24,7 @@ mod view;
 pub use decode::{Checksum, DecodeError, Fault, Item, KeyRecord, Options, Reader};
 pub use dump::{DumpError, dump, parse_dump};
 pub use encode::{Access, Encoder, write_len};
-pub use stored::{StoreError, into_stored, with_stored};
+pub use stored::{StoreError, into_stored, stream_node, stream_tail, with_stored};
 pub use stream::{Consumer, Group, Pending, StreamData, StreamEncoder, StreamId, StreamMeta, StreamNode, StreamSource};
 pub use value::{HashField, HashValue, ListNode, SetValue, Value, ZSetValue};
 pub use view::{ListNodeView, ValueView};

@@ -1,11 +1,12 @@
 //! Between the values of a file and those of the keyspace: compact forms are moved in as they are, and written out
 //! without a copy.
 
+use super::encode::Encoder;
 use super::stream::{StreamData, StreamEncoder, StreamId, StreamSource};
 use super::value::{HashValue, ListNode, SetValue, Value, ZSetValue};
 use super::view::{ListNodeView, ValueView};
 use crate::keyspace::{self, ValueRef, parse_canonical_i64};
-use crate::listpack::{Element, Listpack};
+use crate::listpack::{Element, Listpack, ListpackRef};
 use crate::object::hash::{self, EXPIRE_MS_MAX, Hash, OnUpdate};
 use crate::object::list::{List, NodeRef};
 use crate::object::set::{self, Set};
@@ -256,31 +257,47 @@ fn with_hash<R>(hash: &Hash, with: impl FnOnce(ValueView<'_>) -> R) -> R {
 
 impl StreamSource for Stream {
     fn encode(&self, to: &mut StreamEncoder<'_>) {
-        let (log, all) = (self.log(), stream::StreamId::MIN..=stream::StreamId::MAX);
+        let log = self.log();
         to.nodes(log.node_count());
         log.nodes(stream::StreamId::MIN).for_each(|(id, list)| to.node(in_file(id), list.as_bytes()));
-        let meta = log.meta();
-        to.meta(&super::stream::StreamMeta {
-            length: log.len(),
-            last_id: in_file(meta.last_id),
-            first_id: in_file(log.first_id()),
-            max_deleted_id: in_file(meta.max_deleted_id),
-            entries_added: meta.entries_added,
-        });
-        to.groups(self.groups().len());
-        for (name, group) in self.groups() {
-            to.group(name, in_file(group.last_id), group.entries_read, group.pending_len());
-            for (id, pending) in group.pending_range(all.clone()) {
-                to.pending(in_file(id), pending.delivery_time_ms, pending.delivery_count);
-            }
-            to.consumers(group.consumers().len());
-            for (_, consumer) in group.consumers() {
-                let pending = consumer.pending();
-                to.consumer(consumer.name(), consumer.seen_time_ms, consumer.active_time_ms, pending.len());
-                pending.iter().for_each(|&id| to.consumer_pending(in_file(id)));
-            }
+        encode_tail(self, to);
+    }
+}
+
+/// What of a stream follows its nodes.
+fn encode_tail(stream: &Stream, to: &mut StreamEncoder<'_>) {
+    let (log, all) = (stream.log(), stream::StreamId::MIN..=stream::StreamId::MAX);
+    let meta = log.meta();
+    to.meta(&super::stream::StreamMeta {
+        length: log.len(),
+        last_id: in_file(meta.last_id),
+        first_id: in_file(log.first_id()),
+        max_deleted_id: in_file(meta.max_deleted_id),
+        entries_added: meta.entries_added,
+    });
+    to.groups(stream.groups().len());
+    for (name, group) in stream.groups() {
+        to.group(name, in_file(group.last_id), group.entries_read, group.pending_len());
+        for (id, pending) in group.pending_range(all.clone()) {
+            to.pending(in_file(id), pending.delivery_time_ms, pending.delivery_count);
+        }
+        to.consumers(group.consumers().len());
+        for (_, consumer) in group.consumers() {
+            let pending = consumer.pending();
+            to.consumer(consumer.name(), consumer.seen_time_ms, consumer.active_time_ms, pending.len());
+            pending.iter().for_each(|&id| to.consumer_pending(in_file(id)));
         }
     }
+}
+
+/// Writes what follows the nodes of a stream that is written in parts.
+pub fn stream_tail(stream: &Stream, encoder: &mut Encoder, out: &mut Vec<u8>) {
+    encode_tail(stream, &mut StreamEncoder::new(encoder, out));
+}
+
+/// Writes a node of a stream that is written in parts.
+pub fn stream_node(encoder: &mut Encoder, out: &mut Vec<u8>, id: stream::StreamId, list: ListpackRef<'_>) {
+    StreamEncoder::new(encoder, out).node(in_file(id), list.as_bytes());
 }
 
 fn in_memory(id: StreamId) -> stream::StreamId {

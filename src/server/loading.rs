@@ -1,9 +1,9 @@
 //! Loading at the start: from the files that recovery has judged to the cores' shards.
 
+use super::loading_rdb::RdbLoad;
 use super::move_shard::Moved;
 use crate::command::{Command, Exec, spec};
 use crate::config::{MaxmemoryPolicy, Settings};
-use crate::keyspace::hash_key;
 use crate::log::SegmentKind;
 use crate::net::Session;
 use crate::object::Limits;
@@ -12,7 +12,6 @@ use crate::recovery::{Base, GenerationPlan, Plan, RecoveryError, ReplaySink};
 use crate::resp::Args;
 use crate::shard::locks::LockKey;
 use crate::shard::{Shard, slot};
-use std::io::BufReader;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -71,63 +70,14 @@ impl<'a> Loader<'a> {
 
     /// Loads an RDB image; returns its length in bytes.
     fn rdb(&mut self, path: &Path) -> Result<u64, String> {
-        let told = |error: String| format!("{}: {error}", path.display());
-        let file = std::fs::File::open(path).map_err(|error| told(error.to_string()))?;
-        let options = rdb::Options {
-            deep: false,
-            checksum: self.settings.rdbchecksum,
-            string_bytes_max: self.settings.proto_max_bulk_len,
+        let load = RdbLoad {
+            settings: self.settings,
+            limits: self.limits,
+            progress: self.progress,
+            now_ms: self.now_ms,
+            skip_expired: self.skip_expired,
         };
-        let source = BufReader::with_capacity(1 << 20, file);
-        let mut reader = rdb::Reader::new(source, options).map_err(|error| told(error.to_string()))?;
-        let mut db = 0;
-        while let Some(item) = reader.next_item().map_err(|error| told(error.to_string()))? {
-            match item {
-                rdb::Item::SelectDb(number) => db = self.database(number).map_err(told)?,
-                rdb::Item::Key(record) => self.key(db, record).map_err(told)?,
-                rdb::Item::Function(_) => {
-                    return Err(told(
-                        "it holds a library of functions, which Basalt cannot run yet; remove it with \
-                                     FUNCTION FLUSH on the server that wrote the file"
-                            .into(),
-                    ));
-                }
-                _ => {}
-            }
-            self.progress.loaded_bytes.store(reader.offset(), Ordering::Relaxed);
-        }
-        Ok(reader.offset())
-    }
-
-    fn database(&self, number: u32) -> Result<u16, String> {
-        u16::try_from(number).ok().filter(|&db| db < self.settings.databases).ok_or_else(|| {
-            format!(
-                "it holds keys of database {number}, but there are only {} (directive databases)",
-                self.settings.databases
-            )
-        })
-    }
-
-    fn key(&mut self, db: u16, record: rdb::KeyRecord) -> Result<(), String> {
-        let expire_ms = record.expire_ms.map(|at| at.max(0) as u64);
-        if self.skip_expired && expire_ms.is_some_and(|at| at <= self.now_ms) {
-            self.progress.keys_expired.fetch_add(1, Ordering::Relaxed);
-            return Ok(());
-        }
-        let value = rdb::into_stored(record.value, &self.limits)
-            .map_err(|error| format!("key {:?}: {error}", String::from_utf8_lossy(&record.key)))?;
-        let core = slot::core_of_key(&record.key, self.shards.len());
-        let hash = hash_key(&record.key);
-        let keys = self.shards[core].keyspace_mut().db_mut(db as usize);
-        let entry = match keys.find(hash, &record.key) {
-            Some(entry) => keys.replace(entry, hash, value, expire_ms),
-            None => keys.insert(hash, &record.key, value, expire_ms),
-        };
-        if let Some(access) = access_bits(record.access, self.settings.maxmemory_policy, self.now_ms) {
-            keys.set_access(entry, access);
-        }
-        self.progress.keys_loaded.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        load.load(path, self.shards)
     }
 
     /// Replays a command whose keys may belong to any core.
@@ -202,7 +152,7 @@ impl<'a> Loader<'a> {
 }
 
 /// What a file says of a key's use, as today's policy keeps it; `None` if that says nothing to it.
-fn access_bits(access: rdb::Access, policy: MaxmemoryPolicy, now_ms: u64) -> Option<u32> {
+pub(super) fn access_bits(access: rdb::Access, policy: MaxmemoryPolicy, now_ms: u64) -> Option<u32> {
     let is_lfu = matches!(policy, MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu);
     match access {
         rdb::Access::Idle(seconds) if !is_lfu => Some(((now_ms / 1000).saturating_sub(seconds) & 0xff_ffff) as u32),
@@ -324,7 +274,7 @@ fn replay_in_parallel(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{Keyspace, SlabOptions, ValueRef};
+    use crate::keyspace::{Keyspace, SlabOptions, ValueRef, hash_key};
     use crate::listpack::Listpack;
     use crate::rdb::{Access, Encoder, ValueView};
     use std::sync::Arc;

@@ -210,7 +210,7 @@ impl Core {
         let graves = self.shard.keyspace().graves().bytes() as u64;
         let mut uncounted = graves + self.log_buffer_bytes();
         if self.me() == 0 {
-            uncounted += self.everyone.saves.current_counts().2;
+            uncounted += self.everyone.saves.current_counts().memory_bytes;
         }
         let everyone = self.everyone.clone();
         let shared = everyone.memory.core(self.me());

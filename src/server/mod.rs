@@ -14,6 +14,7 @@ mod input;
 mod instant;
 mod keeper;
 mod loading;
+mod loading_rdb;
 mod logging;
 mod lookahead;
 mod mail;

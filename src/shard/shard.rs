@@ -223,6 +223,9 @@ impl Shard {
         if self.save_failed {
             return Err(NotAdmitted::Refused(SAVE_FAILED.into()));
         }
+        if self.awaits_snapshot() {
+            return Err(NotAdmitted::Wait);
+        }
         self.journal.admit(args)
     }
 
@@ -230,6 +233,9 @@ impl Shard {
     pub fn admit_bytes(&mut self, bytes: u64) -> Result<(), NotAdmitted> {
         if self.save_failed {
             return Err(NotAdmitted::Refused(SAVE_FAILED.into()));
+        }
+        if self.awaits_snapshot() {
+            return Err(NotAdmitted::Wait);
         }
         self.journal.admit_bytes(bytes)
     }

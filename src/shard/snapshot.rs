@@ -12,13 +12,31 @@ impl Shard {
         self.epoch = (self.epoch + 1) & 3;
         self.keyspace.set_epoch_stamp(self.epoch);
         order.shared.dirty.fetch_add(self.stats.dirty, Ordering::Relaxed);
-        self.snapshot = Some(Box::new(Walk::new(order, self.epoch, self.now_ms, &self.keyspace)));
+        self.snapshot = Some(Box::new(Walk::new(order, self.core as u16, self.epoch, self.now_ms, &self.keyspace)));
     }
 
     /// Whether one is under way.
     #[inline]
     pub fn has_snapshot(&self) -> bool {
         self.snapshot.is_some()
+    }
+
+    /// Whether writes have to wait, since the snapshot holds all the memory it may.
+    #[inline]
+    pub fn awaits_snapshot(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|walk| walk.shared().is_over_budget())
+    }
+
+    /// How many times as long as a slice of the snapshot took a busy core rests from it: the snapshot gets a quarter of the
+    /// core, half when it holds much memory, and all but everything when it holds all it may.
+    pub fn snapshot_rest_factor(&self) -> u64 {
+        let Some(walk) = &self.snapshot else { return 0 };
+        let (held, budget) = (walk.shared().memory_bytes(), walk.shared().budget_bytes);
+        match () {
+            () if held > budget / 4 * 3 => 0,
+            () if held > budget / 2 => 1,
+            () => 3,
+        }
     }
 
     /// Does work of about `budget` bytes for the snapshot.
@@ -58,7 +76,10 @@ impl Shard {
 
     /// Empties a database, leaving to the snapshot what it has not written. Says whether that was so.
     pub(super) fn detach_for_snapshot(&mut self, db: u16) -> bool {
-        let Some(walk) = self.snapshot.as_mut().filter(|walk| walk.wants(db)) else { return false };
+        let Some(walk) = &mut self.snapshot else { return false };
+        if !walk.wants(&mut self.keyspace, db) {
+            return false;
+        }
         let empty = self.keyspace.scratch(self.now_ms);
         walk.detach(db, std::mem::replace(self.keyspace.db_mut(db as usize), empty));
         self.keyspace.set_epoch_stamp(self.epoch);

@@ -194,7 +194,7 @@ impl Shard {
             self.watches.changed_whole(b, in_second, in_first);
         }
         if let Some(walk) = &mut self.snapshot {
-            walk.swap(a, b);
+            walk.swap(&mut self.keyspace, a, b);
         }
         self.keyspace.swap(a as usize, b as usize);
         self.waiting.changed_all(a);

@@ -4,7 +4,8 @@ use super::*;
 use crate::command::testing::{Bench, NOW_MS};
 use crate::config::Settings;
 use crate::keyspace::{Keyspace, SlabOptions};
-use crate::rdb::{Item, KeyRecord, Options, Reader, Value};
+use crate::listpack::{Element, Listpack};
+use crate::rdb::{Item, KeyRecord, ListNodeView, Options, Reader, Value, ValueView};
 use crate::shard::{Shard, Unit};
 use crate::storage::{Fs, Open, SimFs, read_file};
 use rand::rngs::StdRng;
@@ -14,24 +15,58 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-/// Database and key, value as the keyspace shows it, expiry.
-type Content = BTreeMap<(usize, Vec<u8>), (Vec<u8>, Option<u64>)>;
+/// Database and key, the value's elements whatever its encoding, expiry.
+pub(super) type Content = BTreeMap<(usize, Vec<u8>), (Vec<Vec<u8>>, Option<u64>)>;
 
-fn content(shard: &Shard) -> Content {
+/// The elements of a value: those of lists and streams in order, others sorted; of streams the encoding of all but nodes too.
+fn elements(view: ValueView<'_>) -> Vec<Vec<u8>> {
+    let text = |element: Element<'_>| element.to_bytes().into_owned();
+    let pair = |a: Element<'_>, b: &[u8]| [&a.to_bytes()[..], b"=", b].concat();
+    let sorted = |mut all: Vec<Vec<u8>>| {
+        all.sort();
+        all
+    };
+    let listpack = |bytes: &[u8]| Listpack::from_bytes(bytes).unwrap();
+    match view {
+        ValueView::List { iter, .. } => iter
+            .flat_map(|node| match node {
+                ListNodeView::Packed(bytes) => listpack(bytes).iter().map(text).collect(),
+                ListNodeView::Plain(bytes) => vec![bytes.to_vec()],
+            })
+            .collect(),
+        ValueView::ListListpack(bytes) => listpack(bytes).iter().map(text).collect(),
+        ValueView::Set { iter, .. } => sorted(iter.map(text).collect()),
+        ValueView::Hash { iter, .. } => sorted(iter.map(|(field, value)| pair(field, &value.to_bytes())).collect()),
+        ValueView::HashTtl { iter, .. } => sorted(
+            iter.map(|(field, value, at)| {
+                pair(field, &[&value.to_bytes()[..], format!("@{at:?}").as_bytes()].concat())
+            })
+            .collect(),
+        ),
+        ValueView::ZSet { iter, .. } => {
+            sorted(iter.map(|(member, score)| pair(member, &score.to_le_bytes())).collect())
+        }
+        // The other forms are the same on both sides.
+        view => {
+            let mut plain = Vec::new();
+            crate::rdb::Encoder::new(false).value(&mut plain, view);
+            vec![plain]
+        }
+    }
+}
+
+pub(super) fn content(shard: &Shard) -> Content {
     let mut content = Content::new();
     for (number, db) in shard.keyspace().dbs().iter().enumerate() {
         db.for_each(|entry| {
-            let mut value = Vec::new();
-            crate::rdb::with_stored(db.value(entry), |view| {
-                crate::rdb::Encoder::new(false).value(&mut value, view);
-            });
+            let value = crate::rdb::with_stored(db.value(entry), elements);
             content.insert((number, db.key(entry).to_vec()), (value, db.expire_at(entry)));
         });
     }
     content
 }
 
-fn read(bytes: &[u8]) -> Content {
+pub(super) fn read(bytes: &[u8]) -> Content {
     let mut content = Content::new();
     let mut reader = Reader::new(bytes, Options { deep: true, ..Options::default() }).unwrap();
     let mut db = 0;
@@ -39,8 +74,7 @@ fn read(bytes: &[u8]) -> Content {
         match item {
             Item::SelectDb(number) => db = number as usize,
             Item::Key(KeyRecord { key, value, expire_ms, .. }) => {
-                let mut plain = Vec::new();
-                value.with_view(|view| crate::rdb::Encoder::new(false).value(&mut plain, view));
+                let plain = value.with_view(elements);
                 let old = content.insert((db, key), (plain, expire_ms.map(|at| at as u64)));
                 assert!(old.is_none(), "a key is written once");
             }
@@ -50,12 +84,13 @@ fn read(bytes: &[u8]) -> Content {
     content
 }
 
-fn order(blocks: usize) -> (Order, Receiver<Piece>) {
+pub(super) fn order(blocks: usize) -> (Order, Receiver<Piece>) {
     let (out, pieces) = sync_channel(blocks);
-    (Order { shared: Arc::new(Shared::default()), out, compress: true, uses: Uses::Idle }, pieces)
+    let shared = Arc::new(target(&SimFs::new(1)).shared(u64::MAX));
+    (Order { shared, out, compress: true, uses: Uses::Idle, aligned: true }, pieces)
 }
 
-fn target(fs: &SimFs) -> Target {
+pub(super) fn target(fs: &SimFs) -> Target {
     Target {
         fs: Arc::new(fs.clone()),
         path: PathBuf::from("/data/dump.rdb"),
@@ -65,6 +100,9 @@ fn target(fs: &SimFs) -> Target {
         ctime_s: 1,
         used_memory_bytes: 1,
         aof_base: false,
+        aligned: true,
+        incremental_sync: true,
+        threads: 1,
     }
 }
 
@@ -124,7 +162,7 @@ fn a_snapshot_is_the_state_at_its_instant_whatever_changes_meanwhile() {
         }
         let fs = SimFs::new(seed);
         fs.create_dir(Path::new("/data")).unwrap();
-        let written = write(&target(&fs), &shared, &pieces, 1);
+        let written = write(&target(&fs), &shared, pieces, 1);
         if shared.is_abandoned() {
             assert!(matches!(written, Err(WriteError::Abandoned)));
             assert!(!fs.exists(Path::new("/data/temp-1.rdb")).unwrap());
@@ -177,7 +215,7 @@ fn a_full_queue_pauses_the_walk_and_loses_nothing() {
     fs.create_dir(Path::new("/data")).unwrap();
     std::thread::scope(|scope| {
         let (target, shared) = (target(&fs), &shared);
-        let writer = scope.spawn(move || write(&target, shared, &pieces, 1).unwrap());
+        let writer = scope.spawn(move || write(&target, shared, pieces, 1).unwrap());
         while bench.shard.advance_snapshot(1 << 20) != Progress::Done {
             std::thread::yield_now();
         }
@@ -199,7 +237,7 @@ fn a_snapshot_that_cannot_be_written_leaves_the_last_one() {
     let mut shard = Shard::new(0, 2, keyspace, Arc::new(Settings::default()), NOW_MS);
     shard.begin_snapshot(order);
     assert_eq!(shard.advance_snapshot(1 << 20), Progress::Done);
-    assert!(matches!(write(&target(&fs), &shared, &pieces, 2), Err(WriteError::Abandoned)));
+    assert!(matches!(write(&target(&fs), &shared, pieces, 2), Err(WriteError::Abandoned)));
     assert_eq!(fs.list(Path::new("/data")).unwrap(), ["dump.rdb"]);
     assert_eq!(read_file(&fs, Path::new("/data/dump.rdb"), 100).unwrap(), b"the last good one");
 }
@@ -219,7 +257,7 @@ fn a_file_is_of_version_12_only_if_fields_have_times() {
         bench.shard.finish_snapshot();
         let fs = SimFs::new(1);
         fs.create_dir(Path::new("/data")).unwrap();
-        write(&target(&fs), &shared, &pieces, 1).unwrap();
+        write(&target(&fs), &shared, pieces, 1).unwrap();
         let file = read_file(&fs, Path::new("/data/dump.rdb"), 1 << 20).unwrap();
         assert_eq!(&file[..9], version);
         assert_eq!(read(&file).len(), 1);

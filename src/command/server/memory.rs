@@ -84,6 +84,7 @@ fn write_stats(reply: &mut Reply, info: &Overview) {
         ("clients.normal", Int(info.sum(|report| report.clients.memory))),
         ("cluster.links", Int(0)),
         ("aof.buffer", Int(info.sum(|report| report.log_buffer_bytes))),
+        ("snapshot.bytes", Int(info.everyone.saves.current_counts().memory_bytes)),
         ("lua.caches", Int(0)),
         ("functions.caches", Int(0)),
         ("script.VMs", Int(0)),

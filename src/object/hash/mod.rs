@@ -11,6 +11,7 @@ pub use record::Field;
 pub use timed::TimedListpack;
 
 use super::alloc::size_class;
+use super::saving::{Held, Part};
 use super::table::{Table, position};
 use crate::listpack::{Element, Listpack};
 
@@ -329,6 +330,39 @@ impl Hash {
                 true
             }
         }
+    }
+
+    /// Begins to save the fields as they are now, under the number `id`. The hash must be a table.
+    pub(super) fn begin_saving(&mut self, id: u64, held: Held) {
+        match &mut self.repr {
+            Repr::Table(table) => table.begin_saving(id, held),
+            _ => unreachable!("only large hashes are saved in pieces"),
+        }
+    }
+
+    /// The number of the saving under way.
+    #[inline]
+    pub(super) fn saving(&self) -> Option<u64> {
+        match &self.repr {
+            Repr::Table(table) => table.saving(),
+            _ => None,
+        }
+    }
+
+    /// Ends the saving, whether all is saved or not.
+    pub(super) fn end_saving(&mut self) {
+        if let Repr::Table(table) = &mut self.repr {
+            table.end_saving();
+        }
+    }
+
+    /// Gives `with` about `budget` bytes of fields that are not saved yet; says whether all are saved then.
+    pub(super) fn save_some(&mut self, budget: usize, with: &mut dyn FnMut(Part<'_>)) -> bool {
+        let Repr::Table(table) = &mut self.repr else { return true };
+        table.save_some(budget, &mut |bytes| {
+            let (field, value, expire_ms) = record::read(bytes);
+            with(Part::Field(field, value, expire_ms));
+        })
     }
 
     fn become_table(&mut self) -> &mut Table<Field> {

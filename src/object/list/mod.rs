@@ -3,14 +3,18 @@
 mod iter;
 mod limits;
 mod node;
+mod saving;
 mod tree;
 
 pub use iter::{Iter, NodeRef, Nodes};
 pub use limits::Thresholds;
 
 use super::alloc::size_class;
+use super::saving::{Held, Slot};
 use crate::listpack::{Element, Listpack};
 use node::{Account, Node};
+use saving::ListSaving;
+use std::ops::Range;
 use tree::{Seek, Tree};
 
 /// An end of a list.
@@ -42,19 +46,20 @@ struct Quicklist {
     bytes: usize,
     /// What [`List::free_some`] has yet to free.
     garbage: Tree,
+    saving: Slot<ListSaving>,
 }
 
 impl Clone for Quicklist {
     fn clone(&self) -> Self {
         let tree = self.tree.clone();
         // The copy's blocks are as large as their contents.
-        Quicklist { len: self.len, bytes: tree.memory(), tree, garbage: Tree::new() }
+        Quicklist { len: self.len, bytes: tree.memory(), tree, garbage: Tree::new(), saving: Slot::EMPTY }
     }
 }
 
 impl Quicklist {
     const fn new() -> Self {
-        Quicklist { tree: Tree::new(), len: 0, bytes: 0, garbage: Tree::new() }
+        Quicklist { tree: Tree::new(), len: 0, bytes: 0, garbage: Tree::new(), saving: Slot::EMPTY }
     }
 
     /// Changes the tree and keeps the counts.
@@ -67,8 +72,59 @@ impl Quicklist {
         result
     }
 
+    /// Gives `with` the elements in `range`.
+    fn read(&self, range: Range<usize>, with: &mut dyn FnMut(Element<'_>)) {
+        let (nodes, offset) = Nodes::of_tree(&self.tree, range.start, false);
+        Iter::new(nodes, offset, false).take(range.len()).for_each(with);
+    }
+
+    /// The elements in `range` are about to change: keeps them, if the list is being saved.
+    #[inline]
+    fn keep(&mut self, range: Range<usize>) {
+        if let Some(mut saving) = self.saving.take() {
+            saving.keep(range, |range, with| self.read(range, with));
+            *self.saving = Some(saving);
+        }
+    }
+
+    /// As [`Quicklist::keep`], to go on with.
+    fn keeping(&mut self, range: Range<usize>) -> &mut Self {
+        self.keep(range);
+        self
+    }
+
+    /// Deletes elements, all of which exist.
+    fn delete_range(&mut self, range: Range<usize>, thresholds: Thresholds) {
+        self.keep(range.clone());
+        self.change(|tree, account| tree.delete_range(range.start, range.len(), thresholds, account));
+        if let Some(saving) = &mut *self.saving {
+            saving.shrink(range);
+        }
+    }
+
+    /// As [`List::remove_equal`], one after another.
+    fn delete_equal_singly(&mut self, value: &[u8], limit: usize, from_back: bool, thresholds: Thresholds) -> usize {
+        let mut found = Vec::new();
+        let mut index = 0;
+        self.read(0..self.len, &mut |element| {
+            if element == Element::Str(value) {
+                found.push(index);
+            }
+            index += 1;
+        });
+        let count = found.len().min(limit);
+        let found = if from_back { &found[found.len() - count..] } else { &found[..count] };
+        for &index in found.iter().rev() {
+            self.delete_range(index..index + 1, thresholds);
+        }
+        count
+    }
+
     #[inline]
     fn push(&mut self, end: End, value: &[u8], thresholds: Thresholds) {
+        if let Some(saving) = &mut *self.saving {
+            saving.grow(if end == End::Front { 0 } else { self.len }, 1);
+        }
         self.change(|tree, account| match end {
             End::Front => tree.edit(Seek::Front, account, |nodes, _, _, account| {
                 node::push_front(nodes, value, thresholds, account);
@@ -212,7 +268,11 @@ impl List {
                 taken
             }
             Repr::Quicklist(list) => {
-                let seek = if end == End::Front { Seek::Front } else { Seek::Back };
+                let (seek, index) = if end == End::Front { (Seek::Front, 0) } else { (Seek::Back, last) };
+                list.keep(index..index + 1);
+                if let Some(saving) = &mut *list.saving {
+                    saving.shrink(index..index + 1);
+                }
                 list.change(|tree, account| {
                     tree.edit(seek, account, |nodes, at, offset, account| {
                         let taken = nodes[at].get(offset).map(take);
@@ -244,11 +304,17 @@ impl List {
                     list.insert_before(at, value);
                 }
             }
-            Repr::Quicklist(list) => list.change(|tree, account| {
-                tree.edit(Seek::At(index), account, |nodes, at, offset, account| {
-                    node::insert(nodes, at, offset, value, *thresholds, account);
+            Repr::Quicklist(list) => {
+                list.keep(index..index + 1);
+                if let Some(saving) = &mut *list.saving {
+                    saving.grow(index, 1);
+                }
+                list.change(|tree, account| {
+                    tree.edit(Seek::At(index), account, |nodes, at, offset, account| {
+                        node::insert(nodes, at, offset, value, *thresholds, account);
+                    });
                 });
-            }),
+            }
         }
         true
     }
@@ -265,7 +331,7 @@ impl List {
                     list.replace(at, value);
                 }
             }
-            Repr::Quicklist(list) => list.change(|tree, account| {
+            Repr::Quicklist(list) => list.keeping(index..index + 1).change(|tree, account| {
                 tree.edit(Seek::At(index), account, |nodes, at, offset, account| {
                     node::replace(nodes, at, offset, value, *thresholds, account);
                 });
@@ -286,7 +352,7 @@ impl List {
                 list.delete_range(start as i64, count);
             }
             Repr::Quicklist(list) => {
-                list.change(|tree, account| tree.delete_range(start, count, *thresholds, account));
+                list.delete_range(start..start + count, *thresholds);
             }
         }
         self.convert_if_small(thresholds);
@@ -299,9 +365,8 @@ impl List {
         let end = start.saturating_add(count).min(self.len());
         let start = start.min(end);
         if let Repr::Quicklist(list) = &mut self.repr {
-            let behind = list.len - end;
-            list.change(|tree, account| tree.delete_range(end, behind, *thresholds, account));
-            list.change(|tree, account| tree.delete_range(0, start, *thresholds, account));
+            list.delete_range(end..list.len, *thresholds);
+            list.delete_range(0..start, *thresholds);
             self.convert_if_small(thresholds);
         } else {
             self.remove_range(end, usize::MAX, thresholds);
@@ -330,6 +395,9 @@ impl List {
                     spare
                 });
                 wanted
+            }
+            Repr::Quicklist(list) if list.saving.is_some() => {
+                list.delete_equal_singly(value, limit, from == End::Back, *thresholds)
             }
             Repr::Quicklist(list) => {
                 list.change(|tree, account| tree.delete_equal(value, limit, from == End::Back, *thresholds, account))
@@ -362,6 +430,38 @@ impl List {
             Repr::Listpack(_) => Nodes::of_tree(&EMPTY, 0, false),
             Repr::Quicklist(list) => Nodes::of_tree(&list.tree, start, false),
         }
+    }
+
+    /// Begins to save the elements as they are now, under the number `id`. The list must be a quicklist.
+    pub(super) fn begin_saving(&mut self, id: u64, held: Held) {
+        match &mut self.repr {
+            Repr::Quicklist(list) => list.saving.set(ListSaving::new(id, held, list.len, list.bytes)),
+            Repr::Listpack(_) => unreachable!("only large lists are saved in pieces"),
+        }
+    }
+
+    /// The number of the saving under way.
+    pub(super) fn saving(&self) -> Option<u64> {
+        match &self.repr {
+            Repr::Quicklist(list) => list.saving.as_ref().map(|saving| saving.id),
+            Repr::Listpack(_) => None,
+        }
+    }
+
+    /// Ends the saving, whether all is saved or not.
+    pub(super) fn end_saving(&mut self) {
+        if let Repr::Quicklist(list) = &mut self.repr {
+            list.saving.clear();
+        }
+    }
+
+    /// Gives `with` the next elements in order, about `budget` bytes of them; says whether all are saved then.
+    pub(super) fn save_some(&mut self, budget: usize, with: &mut dyn FnMut(Element<'_>)) -> bool {
+        let Repr::Quicklist(list) = &mut self.repr else { return true };
+        let Some(mut saving) = list.saving.take() else { return true };
+        let is_over = saving.save_some(budget, |range, with| list.read(range, with), with);
+        *list.saving = Some(saving);
+        is_over
     }
 
     /// Frees a large list in steps of about `budget` nodes; says whether all is freed. The list is empty from the first
@@ -408,6 +508,10 @@ impl List {
 
     fn become_listpack_if(&mut self, suits: impl FnOnce(usize, usize) -> bool) {
         let Repr::Quicklist(list) = &mut self.repr else { return };
+        if list.saving.is_some() {
+            // What of it is not saved is known by it alone.
+            return;
+        }
         if list.len == 0 && list.garbage.is_empty() {
             *self = Self::new();
             return;

@@ -7,6 +7,7 @@ use std::ops::Range;
 pub use record::Member;
 
 use super::alloc::size_class;
+use super::saving::Held;
 use super::table::{Iter as TableIter, POSITION_BITS, Table, position};
 use crate::intset::Intset;
 use crate::listpack::{self, Element, Listpack, parse_i64};
@@ -283,6 +284,36 @@ impl Set {
         if self.len() > thresholds.intset_entries_max.min(1 << 30) {
             self.become_table();
         }
+    }
+
+    /// Begins to save the members as they are now, under the number `id`. The set must be a table.
+    pub(super) fn begin_saving(&mut self, id: u64, held: Held) {
+        match &mut self.repr {
+            Repr::Table(table) => table.begin_saving(id, held),
+            _ => unreachable!("only large sets are saved in pieces"),
+        }
+    }
+
+    /// The number of the saving under way.
+    #[inline]
+    pub(super) fn saving(&self) -> Option<u64> {
+        match &self.repr {
+            Repr::Table(table) => table.saving(),
+            _ => None,
+        }
+    }
+
+    /// Ends the saving, whether all is saved or not.
+    pub(super) fn end_saving(&mut self) {
+        if let Repr::Table(table) = &mut self.repr {
+            table.end_saving();
+        }
+    }
+
+    /// Gives `with` about `budget` bytes of members that are not saved yet; says whether all are saved then.
+    pub(super) fn save_some(&mut self, budget: usize, with: &mut dyn FnMut(&[u8])) -> bool {
+        let Repr::Table(table) = &mut self.repr else { return true };
+        table.save_some(budget, &mut |bytes| with(record::member(bytes)))
     }
 
     fn become_table(&mut self) -> &mut Table<Member> {

@@ -2,7 +2,9 @@
 
 use super::id::{IdRequest, StreamId};
 use super::node::{self, Entries, Entry, NodeError};
+use super::saving::LogSaving;
 use crate::listpack::{Listpack, ListpackRef, MAX_BYTES};
+use crate::object::saving::{Held, Slot};
 use std::collections::BTreeMap;
 
 /// Bytes that the map of nodes takes per node, about: key, listpack's owner, and a share of the map's own nodes.
@@ -69,6 +71,7 @@ pub struct EntryLog {
     first_id: StreamId,
     meta: StreamMeta,
     node_bytes: usize,
+    saving: Slot<LogSaving>,
 }
 
 impl EntryLog {
@@ -189,6 +192,11 @@ impl EntryLog {
                 || limits.node_max_entries > 0 && node::count_with_deleted(list.view()) >= limits.node_max_entries
                 || !list.fits(2 * fields.len() + 8, bytes)
         };
+        if let Some(saving) = &mut *self.saving
+            && let Some((&last, list)) = self.nodes.last_key_value()
+        {
+            saving.keep(last, list);
+        }
         let new_node = match self.nodes.last_entry() {
             Some(mut last) if full(last.get()) => {
                 let list = last.get_mut();
@@ -249,6 +257,9 @@ impl EntryLog {
 
     fn remove_node(&mut self, id: StreamId) {
         if let Some(list) = self.nodes.remove(&id) {
+            if let Some(saving) = &mut *self.saving {
+                saving.keep(id, &list);
+            }
             self.node_bytes -= list.allocated_bytes();
         }
     }
@@ -256,6 +267,9 @@ impl EntryLog {
     /// Deletes an entry; says whether it was there.
     pub fn delete(&mut self, id: StreamId) -> bool {
         let Some((&key, list)) = self.nodes.range_mut(..=id).next_back() else { return false };
+        if let Some(saving) = &mut *self.saving {
+            saving.keep(key, list);
+        }
         let before = list.allocated_bytes();
         let marked = node::delete_while(list, key, |entry| (entry <= id).then_some(entry == id));
         if marked == 0 {
@@ -300,6 +314,9 @@ impl EntryLog {
                 break;
             }
             let list = first.get_mut();
+            if let Some(saving) = &mut *self.saving {
+                saving.keep(id, list);
+            }
             let before = list.allocated_bytes();
             let mut surplus = match trim {
                 Trim::MaxLen(len) => self.length - len,
@@ -378,6 +395,34 @@ impl EntryLog {
             read if self.meta.entries_added == 0 => read,
             _ => self.entries_up_to(id),
         }
+    }
+
+    /// Begins to save the nodes as they are now, under the number `id`.
+    pub(in crate::object) fn begin_saving(&mut self, id: u64, held: Held) {
+        let last = self.nodes.last_key_value().map(|(&last, _)| last);
+        self.saving.set(LogSaving::new(id, held, last));
+    }
+
+    /// The number of the saving under way.
+    pub(in crate::object) fn saving(&self) -> Option<u64> {
+        self.saving.as_ref().map(|saving| saving.id)
+    }
+
+    /// Ends the saving, whether all is saved or not.
+    pub(in crate::object) fn end_saving(&mut self) {
+        self.saving.clear();
+    }
+
+    /// Gives `with` the next nodes in order, about `budget` bytes of them; says whether all are saved then.
+    pub(in crate::object) fn save_some(
+        &mut self,
+        budget: usize,
+        with: &mut dyn FnMut(StreamId, ListpackRef<'_>),
+    ) -> bool {
+        let Some(mut saving) = self.saving.take() else { return true };
+        let is_over = saving.save_some(&self.nodes, budget, with);
+        *self.saving = Some(saving);
+        is_over
     }
 
     /// Frees up to `budget` nodes; true when none are left.

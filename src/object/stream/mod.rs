@@ -8,6 +8,7 @@ mod group;
 mod id;
 mod log;
 mod node;
+mod saving;
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,7 @@ use segment::{DEPTH_MAX, ENTRIES_MAX, Full, MERGE_ENTRIES_MAX, Segment};
 use timers::Timers;
 
 use super::alloc::held;
+use super::saving::{ELEMENT_COST, Grid, Held, Slot};
 use super::seed::hash_element;
 
 /// Bits of a position.
@@ -72,6 +73,7 @@ pub struct Table<S> {
     segment_bytes: usize,
     /// No segment has more elements.
     longest: usize,
+    saving: Slot<Grid>,
     shape: PhantomData<S>,
 }
 
@@ -91,6 +93,7 @@ impl<S: Shape> Clone for Table<S> {
             timers: self.timers.clone(),
             segments,
             segment_bytes,
+            saving: Slot::EMPTY,
             shape: PhantomData,
             ..*self
         }
@@ -109,6 +112,7 @@ impl<S: Shape> Table<S> {
             len: 0,
             segment_bytes: 0,
             longest: ENTRIES_MAX,
+            saving: Slot::EMPTY,
             shape: PhantomData,
         }
     }
@@ -165,6 +169,7 @@ impl<S: Shape> Table<S> {
         let spot = self.spot(hash, key);
         let new = spot.is_none_or(|(_, index)| index.is_err());
         if new {
+            self.keep(hash);
             self.insert_at(hash, key, spot, parts);
         }
         new
@@ -174,6 +179,7 @@ impl<S: Shape> Table<S> {
     /// there was one.
     pub fn upsert(&mut self, key: &[u8], parts: &[&[u8]]) -> bool {
         let hash = hash_element(key);
+        self.keep(hash);
         let spot = self.spot(hash, key);
         let Some((mut segment, Ok(mut index))) = spot else {
             self.insert_at(hash, key, spot, parts);
@@ -208,7 +214,9 @@ impl<S: Shape> Table<S> {
 
     /// Removes the record with this key; gives what `take` makes of it.
     pub fn remove<R>(&mut self, key: &[u8], take: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        let (segment, index) = self.find(hash_element(key), key)?;
+        let hash = hash_element(key);
+        let (segment, index) = self.find(hash, key)?;
+        self.keep(hash);
         let taken = take(self.segments[segment].record::<S>(index));
         self.change(segment, |segment| segment.remove::<S>(index));
         self.len -= 1;
@@ -240,9 +248,66 @@ impl<S: Shape> Table<S> {
         false
     }
 
+    /// Begins to save the records as they are now, under the number `id`.
+    pub(super) fn begin_saving(&mut self, id: u64, held: Held) {
+        let grid = Grid::new(id, held, POSITION_BITS, self.len, self.segment_bytes);
+        self.saving.set(grid);
+    }
+
+    /// The number of the saving under way.
+    #[inline]
+    pub(super) fn saving(&self) -> Option<u64> {
+        self.saving.as_ref().map(|grid| grid.id)
+    }
+
+    /// Ends the saving, whether all is saved or not.
+    pub(super) fn end_saving(&mut self) {
+        self.saving.clear();
+    }
+
+    /// Gives `with` records that are not saved yet, about `budget` bytes of them; says whether all are saved then. What
+    /// comes in later is not among them.
+    pub(super) fn save_some(&mut self, mut budget: usize, with: &mut dyn FnMut(&[u8])) -> bool {
+        let Some(mut grid) = self.saving.take() else { return true };
+        budget = grid.give_kept(budget, |tail| {
+            let len = S::record_len(tail);
+            with(&tail[..len]);
+            len
+        });
+        while budget > 0
+            && let Some(range) = grid.claim_next()
+        {
+            budget = budget.saturating_sub(ELEMENT_COST);
+            self.visit(range, |record| {
+                budget = budget.saturating_sub(record.len() + ELEMENT_COST);
+                with(record);
+            });
+        }
+        let is_over = grid.is_over();
+        *self.saving = Some(grid);
+        is_over
+    }
+
+    /// What stands at `hash` is about to change: keeps its chunk, unless that is saved.
+    #[inline]
+    fn keep(&mut self, hash: u64) {
+        if self.saving.is_some() {
+            self.keep_chunk(hash);
+        }
+    }
+
+    #[cold]
+    pub(super) fn keep_chunk(&mut self, hash: u64) {
+        let Some(mut grid) = self.saving.take() else { return };
+        if let Some(range) = grid.claim(hash >> (64 - POSITION_BITS)) {
+            self.visit(range, |record| grid.keep(&[record]));
+        }
+        *self.saving = Some(grid);
+    }
+
     fn start(&mut self) {
         // Also after `free_some`, which leaves segments without a directory.
-        *self = Self::new();
+        *self = Table { saving: std::mem::take(&mut self.saving), ..Self::new() };
         self.segments.push(Segment::new(0, 0));
         self.directory.push(0);
         self.deepest = 1;

@@ -2,6 +2,8 @@
 
 use super::segment::Segment;
 use super::{POSITION_BITS, Shape, Table, position};
+use crate::object::seed::hash_element;
+use std::ops::Range;
 
 /// The lowest position of the segment's elements, and how many bits of a position lie behind the slot's tag.
 #[inline]
@@ -62,6 +64,28 @@ impl<S: Shape> Table<S> {
         }
     }
 
+    /// Gives `with` the records whose positions are in `range`.
+    pub(super) fn visit(&self, range: Range<u64>, mut with: impl FnMut(&[u8])) {
+        let mut from = range.start;
+        while from < range.end && !self.directory.is_empty() {
+            let segment = &self.segments[self.segment_at(from)];
+            let (base, shift) = span(segment);
+            let end = base + (1 << (shift + 16));
+            let is_whole = range.start <= base && end <= range.end;
+            let first = if from > base { segment.lower_bound(((from - base) >> shift) as u16) } else { 0 };
+            for index in first..segment.len() {
+                if base + (u64::from(segment.tag(index)) << shift) >= range.end {
+                    break;
+                }
+                let record = segment.record::<S>(index);
+                if is_whole || range.contains(&position(S::key(record))) {
+                    with(record);
+                }
+            }
+            from = end;
+        }
+    }
+
     /// The records in ascending positions.
     pub fn iter(&self) -> Iter<'_, S> {
         Iter { table: self, place: 0, index: 0 }
@@ -107,6 +131,11 @@ impl<S: Shape> Table<S> {
                 }
                 let record = self.segments[number].record::<S>(index);
                 if S::expire_ms(record) < now_ms {
+                    if self.saving.is_some() {
+                        let hash = hash_element(S::key(record));
+                        self.keep_chunk(hash);
+                    }
+                    let record = self.segments[number].record::<S>(index);
                     with(record);
                     self.change(number, |segment| segment.remove_untimed::<S>(index));
                     taken += 1;

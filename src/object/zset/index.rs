@@ -18,7 +18,7 @@ const DEPTH_MAX: u8 = 24;
 const TAG_SHIFT: u32 = 48;
 const ADDRESS_MASK: usize = (1 << TAG_SHIFT) - 1;
 /// Positions ([`Index::scan`]) have this many bits.
-const POSITION_BITS: u32 = 48;
+pub(super) const POSITION_BITS: u32 = 48;
 
 /// A member's pointer with 16 hash bits on top; null where there is none.
 #[derive(Clone, Copy)]
@@ -391,6 +391,24 @@ impl Index {
     #[inline]
     pub(super) fn position(hash: u64) -> u64 {
         hash >> (64 - POSITION_BITS)
+    }
+
+    /// Visits the members whose positions are in `range`.
+    pub(super) fn visit(&self, range: std::ops::Range<u64>, mut with: impl FnMut(MemberPtr)) {
+        let mut from = range.start;
+        while from < range.end {
+            let hash = from << (64 - POSITION_BITS);
+            let segment = &self.segments[self.directory[self.slot(hash)] as usize];
+            let width = 1u64 << (POSITION_BITS - u32::from(segment.depth));
+            let start = from & !(width - 1);
+            let is_whole = range.start <= start && start + width <= range.end;
+            for member in segment.places.iter().filter_map(|place| place.member()) {
+                if is_whole || range.contains(&Self::position(self.hash(member.bytes()))) {
+                    with(member);
+                }
+            }
+            from = start + width;
+        }
     }
 
     /// Visits at least `count` members (or all that are left) from `position` on, in an order that only the hash

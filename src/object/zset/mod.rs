@@ -26,6 +26,7 @@ pub use iter::Iter;
 pub use packed::ZSetError;
 pub use score::{ScoreText, parse_score};
 
+use super::saving::Held;
 use crate::listpack::{Element, Listpack, ListpackRef};
 use rand::RngExt;
 use std::ops::Range;
@@ -135,6 +136,14 @@ impl ZSet {
         match &self.0 {
             Encoding::Packed(list) => list.allocated_bytes(),
             Encoding::Tree(tree) => member::allocation_bytes(size_of::<Tree>()) + tree.memory(),
+        }
+    }
+
+    /// Bytes that the members and their scores take, as the allocator rounds them, of a large set.
+    pub(super) fn element_bytes(&self) -> usize {
+        match &self.0 {
+            Encoding::Packed(list) => list.allocated_bytes(),
+            Encoding::Tree(tree) => tree.member_bytes(),
         }
     }
 
@@ -354,6 +363,36 @@ impl ZSet {
             Encoding::Packed(_) => 0,
             Encoding::Tree(tree) => tree.position(member),
         }
+    }
+
+    /// Begins to save the members as they are now, under the number `id`. The set must be a tree.
+    pub(super) fn begin_saving(&mut self, id: u64, held: Held) {
+        match &mut self.0 {
+            Encoding::Tree(tree) => tree.begin_saving(id, held),
+            _ => unreachable!("only large sets are saved in pieces"),
+        }
+    }
+
+    /// The number of the saving under way.
+    #[inline]
+    pub(super) fn saving(&self) -> Option<u64> {
+        match &self.0 {
+            Encoding::Tree(tree) => tree.saving(),
+            _ => None,
+        }
+    }
+
+    /// Ends the saving, whether all is saved or not.
+    pub(super) fn end_saving(&mut self) {
+        if let Encoding::Tree(tree) = &mut self.0 {
+            tree.end_saving();
+        }
+    }
+
+    /// Gives `with` about `budget` bytes of members that are not saved yet, in no order; says whether all are saved then.
+    pub(super) fn save_some(&mut self, budget: usize, with: &mut dyn FnMut(&[u8], f64)) -> bool {
+        let Encoding::Tree(tree) = &mut self.0 else { return true };
+        tree.save_some(budget, with)
     }
 
     /// Frees about `budget` allocations and returns whether everything is gone. Once begun, the set is only to be freed on.

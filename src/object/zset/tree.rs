@@ -2,9 +2,11 @@
 
 use super::Upsert;
 use super::bounds::{LexBound, ScoreBound};
-use super::index::Index;
+use super::index::{Index, POSITION_BITS};
 use super::member::MemberPtr;
 use super::node::{Edge, Inner, Key, Leaf, Node, Nodes};
+use crate::object::saving::{ELEMENT_COST, Grid, Held, Slot};
+use crate::object::table::{Header, read_varint};
 
 /// Owns its members: whatever is in the tree is in the index, and the other way round.
 pub(super) struct Tree {
@@ -13,6 +15,7 @@ pub(super) struct Tree {
     nodes: Nodes,
     len: usize,
     member_bytes: usize,
+    saving: Slot<Grid>,
 }
 
 impl Tree {
@@ -23,6 +26,7 @@ impl Tree {
             nodes: Nodes { leaves: 1, inners: 0 },
             len: 0,
             member_bytes: 0,
+            saving: Slot::EMPTY,
         }
     }
 
@@ -34,6 +38,11 @@ impl Tree {
     /// Bytes allocated, without the tree's own struct.
     pub(super) fn memory(&self) -> usize {
         self.member_bytes + self.nodes.allocated_bytes() + self.index.memory()
+    }
+
+    /// Bytes allocated for members.
+    pub(super) fn member_bytes(&self) -> usize {
+        self.member_bytes
     }
 
     #[inline]
@@ -55,10 +64,12 @@ impl Tree {
         match self.index.find(hash, member) {
             Some(found) if found.score() == score => Upsert::Unchanged,
             Some(found) => {
+                self.keep(hash);
                 self.move_to(found, score);
                 Upsert::Updated
             }
             None => {
+                self.keep(hash);
                 let new = MemberPtr::new(score, member);
                 self.index.insert(hash, new);
                 self.link(new);
@@ -119,7 +130,11 @@ impl Tree {
     }
 
     pub(super) fn remove(&mut self, member: &[u8]) -> Option<f64> {
-        let found = self.index.remove(self.index.hash(member), member)?;
+        let hash = self.index.hash(member);
+        if self.saving.is_some() && self.index.find(hash, member).is_some() {
+            self.keep(hash);
+        }
+        let found = self.index.remove(hash, member)?;
         let score = found.score();
         let rank = self.root.rank(&Key { score, member });
         let unlinked = self.unlink(rank);
@@ -131,7 +146,9 @@ impl Tree {
     /// Removes the member of a rank, shown to `visit` before it goes.
     pub(super) fn remove_at<R>(&mut self, rank: usize, visit: impl FnOnce(&[u8], f64) -> R) -> R {
         let member = self.unlink(rank as u64);
-        let removed = self.index.remove(self.index.hash(member.bytes()), member.bytes());
+        let hash = self.index.hash(member.bytes());
+        self.keep(hash);
+        let removed = self.index.remove(hash, member.bytes());
         assert!(removed == Some(member), "every member of the tree is in the index");
         let result = visit(member.bytes(), member.score());
         self.release(member);
@@ -174,6 +191,68 @@ impl Tree {
     #[inline]
     pub(super) fn leaf_at(&self, rank: usize) -> (&[MemberPtr], usize) {
         self.root.leaf_at(rank as u64)
+    }
+
+    /// Begins to save the members as they are now, under the number `id`.
+    pub(super) fn begin_saving(&mut self, id: u64, held: Held) {
+        self.saving.set(Grid::new(id, held, POSITION_BITS, self.len, self.member_bytes));
+    }
+
+    /// The number of the saving under way.
+    pub(super) fn saving(&self) -> Option<u64> {
+        self.saving.as_ref().map(|grid| grid.id)
+    }
+
+    /// Ends the saving, whether all is saved or not.
+    pub(super) fn end_saving(&mut self) {
+        self.saving.clear();
+    }
+
+    /// Gives `with` members that are not saved yet, about `budget` bytes of them, in no order; says whether all are saved
+    /// then. What comes in later is not among them.
+    pub(super) fn save_some(&mut self, mut budget: usize, with: &mut dyn FnMut(&[u8], f64)) -> bool {
+        let Some(mut grid) = self.saving.take() else { return true };
+        budget = grid.give_kept(budget, |tail| {
+            let (len, head) = read_varint(&tail[8..]);
+            let (start, end) = (8 + head, 8 + head + len as usize);
+            let mut score = [0; 8];
+            score.copy_from_slice(&tail[..8]);
+            with(&tail[start..end], f64::from_le_bytes(score));
+            end
+        });
+        while budget > 0
+            && let Some(range) = grid.claim_next()
+        {
+            budget = budget.saturating_sub(ELEMENT_COST);
+            self.index.visit(range, |member| {
+                // A member lies by itself: it costs a look into cold memory.
+                budget = budget.saturating_sub(member.bytes().len() + 2 * ELEMENT_COST);
+                with(member.bytes(), member.score());
+            });
+        }
+        let is_over = grid.is_over();
+        *self.saving = Some(grid);
+        is_over
+    }
+
+    /// What stands at `hash` is about to change: keeps its chunk, unless that is saved.
+    #[inline]
+    fn keep(&mut self, hash: u64) {
+        if self.saving.is_some() {
+            self.keep_chunk(hash);
+        }
+    }
+
+    #[cold]
+    fn keep_chunk(&mut self, hash: u64) {
+        let Some(mut grid) = self.saving.take() else { return };
+        if let Some(range) = grid.claim(Index::position(hash)) {
+            self.index.visit(range, |member| {
+                let head = Header::new().varint(member.bytes().len() as u64);
+                grid.keep(&[&member.score().to_le_bytes(), head.as_bytes(), member.bytes()]);
+            });
+        }
+        *self.saving = Some(grid);
     }
 
     /// Frees about `budget` allocations; true when nothing is left. In between the tree is of no other use.

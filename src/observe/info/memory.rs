@@ -65,6 +65,9 @@ pub fn memory(info: &Overview, section: &mut Section) {
     section.field("mem_clients_normal", info.sum(|report| report.clients.memory));
     section.field("mem_cluster_links", 0);
     section.field("mem_aof_buffer", info.sum(|report| report.log_buffer_bytes));
+    let current = info.everyone.saves.current_counts();
+    section.field("mem_snapshot", current.memory_bytes);
+    section.field("mem_snapshot_budget", current.budget_bytes);
     section.field("mem_allocator", "jemalloc-5.3.0");
     section.zeros(&["mem_overhead_db_hashtable_rehashing", "active_defrag_running"]);
     section.field("lazyfree_pending_objects", info.sum(|report| report.pending_frees));

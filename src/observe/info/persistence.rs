@@ -16,13 +16,15 @@ pub fn persistence(info: &Overview, section: &mut Section) {
     let mut logs = info.reports.iter().filter_map(|report| report.log.as_ref());
     let failed = logs.any(|log| log.failure.is_some() || log.no_space.is_some());
     section.field("loading", loading as u8);
-    let (keys_done, keys_total, pending_bytes) = saves.current_counts();
-    section.zeros(&["async_loading", "current_cow_peak"]);
-    section.field("current_cow_size", pending_bytes);
+    let current = saves.current_counts();
+    let [save_peak, rewrite_peak] = [0, 1].map(|which| saves.last_peak_bytes[which].load(Ordering::Relaxed));
+    section.zeros(&["async_loading"]);
+    section.field("current_cow_peak", current.peak_bytes);
+    section.field("current_cow_size", current.memory_bytes);
     section.zeros(&["current_cow_size_age"]);
     section.field("current_fork_perc", "0.00");
-    section.field("current_save_keys_processed", keys_done);
-    section.field("current_save_keys_total", keys_total);
+    section.field("current_save_keys_processed", current.keys_done);
+    section.field("current_save_keys_total", current.keys_total);
     section.field("rdb_changes_since_last_save", dirty);
     section.field("rdb_bgsave_in_progress", snapshots.is_running() as u8);
     section.field("rdb_last_save_time", saves.last_save_s.load(Ordering::Relaxed));
@@ -30,7 +32,7 @@ pub fn persistence(info: &Overview, section: &mut Section) {
     section.field("rdb_last_bgsave_time_sec", snapshots.last_seconds());
     section.field("rdb_current_bgsave_time_sec", snapshots.current_seconds(now_s));
     section.field("rdb_saves", snapshots.succeeded());
-    section.field("rdb_last_cow_size", 0);
+    section.field("rdb_last_cow_size", save_peak);
     section.field("rdb_last_load_keys_expired", progress.keys_expired.load(Ordering::Relaxed));
     section.field("rdb_last_load_keys_loaded", progress.keys_loaded.load(Ordering::Relaxed));
     section.field("aof_enabled", info.settings.appendonly as u8);
@@ -42,7 +44,8 @@ pub fn persistence(info: &Overview, section: &mut Section) {
     section.field("aof_rewrites", rewrites.succeeded());
     section.field("aof_rewrites_consecutive_failures", rewrites.failed_in_a_row());
     section.field("aof_last_write_status", if failed { "err" } else { "ok" });
-    section.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    section.field("aof_last_cow_size", rewrite_peak);
+    section.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
     if info.settings.appendonly {
         let base_bytes = saves.log_base_bytes.load(Ordering::Relaxed);
         let written = info.sum(|report| report.log.as_ref().map_or(0, |log| log.bytes_written));
