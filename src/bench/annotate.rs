@@ -152,7 +152,7 @@ impl Annotator {
 
     /// Watches until `done` is raised; figures are of `window` on `clock`.
     pub fn watch(self, clock: Clock, window: Window, done: &AtomicBool) -> ServerReport {
-        Watch { annotator: self, clock, window, cpu_before: None }.run(done)
+        Watch { annotator: self, clock, window, cpu_before: None, switches: None }.run(done)
     }
 }
 
@@ -162,6 +162,8 @@ struct Watch {
     window: Window,
     /// When the CPU time was last looked at, and what it was.
     cpu_before: Option<(u64, u64)>,
+    /// Context switches when the window began.
+    switches: Option<(u64, u64)>,
 }
 
 impl Watch {
@@ -174,6 +176,7 @@ impl Watch {
             let now = self.clock.now();
             if begun.is_none() && now >= self.window.from {
                 begun = self.annotator.report.pid.and_then(process::cpu_ns);
+                self.switches = self.annotator.report.pid.and_then(process::context_switches);
                 self.annotator.report.rss_start_bytes = self.annotator.report.pid.and_then(process::rss_bytes);
                 next_poll = 0;
             }
@@ -311,6 +314,13 @@ impl Watch {
         self.annotator.report.rss_end_bytes = self.annotator.report.pid.and_then(process::rss_bytes);
         self.annotator.report.rss_max_bytes =
             self.annotator.report.rss_max_bytes.max(self.annotator.report.rss_end_bytes);
+        let switches = self.annotator.report.pid.and_then(process::context_switches);
+        if let Some((begin, end)) = self.switches.zip(switches) {
+            // A thread that ended takes its counts with it.
+            let grown = |begin: u64, end: u64| end.saturating_sub(begin) as i64;
+            let counts = [("sleeps", grown(begin.0, end.0)), ("waits for a CPU", grown(begin.1, end.1))];
+            self.annotator.report.deltas.extend(counts.map(|(name, count)| (name.to_string(), count)));
+        }
         if !self.annotator.counters.is_empty() {
             let end = self.count();
             for (name, start) in &self.annotator.counters {

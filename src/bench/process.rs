@@ -29,6 +29,23 @@ pub fn private_bytes(pid: i32) -> Option<u64> {
     Some((kib("Private_Dirty:")? + kib("Private_Clean:")?) << 10)
 }
 
+/// How often the threads of process `pid` have gone to sleep of themselves, and how often they were made to wait for a
+/// CPU that another took.
+pub fn context_switches(pid: i32) -> Option<(u64, u64)> {
+    let (mut own, mut forced) = (0, 0);
+    for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        // A thread may end between the two calls.
+        let Ok(text) = fs::read_to_string(task.path().join("status")) else { continue };
+        let count = |name: &str| -> u64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.trim().parse().ok()).unwrap_or(0)
+        };
+        own += count("voluntary_ctxt_switches:");
+        forced += count("nonvoluntary_ctxt_switches:");
+    }
+    Some((own, forced))
+}
+
 /// Processes that the main thread of `pid` has forked and that still run.
 pub fn children(pid: i32) -> Vec<i32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -56,8 +73,11 @@ mod tests {
     fn a_process_that_is_gone_has_no_figures() {
         let own = std::process::id() as i32;
         assert!(cpu_ns(own).is_some() && rss_bytes(own).is_some_and(|rss| rss > 1 << 20));
+        let before = context_switches(own).unwrap().0;
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert!(context_switches(own).unwrap().0 > 0 && before > 0);
         // One above the largest pid that Linux gives.
         let gone = (1 << 22) + 1;
-        assert!(cpu_ns(gone).is_none() && rss_bytes(gone).is_none());
+        assert!(cpu_ns(gone).is_none() && rss_bytes(gone).is_none() && context_switches(gone).is_none());
     }
 }

@@ -110,7 +110,7 @@ pub struct Plot {
 /// Room for the labels of the vertical axis.
 const LEFT: f64 = 66.0;
 /// Room at the right, where the last label reaches over.
-const RIGHT: f64 = 22.0;
+const RIGHT: f64 = 34.0;
 
 impl Plot {
     /// An area of `height` whose upper edge is at `top`; its grid is drawn at once.
