@@ -224,6 +224,9 @@ impl Core {
         if self.settings.requirepass.is_none() {
             self.conns.iter_mut().for_each(|conn| conn.special.set(Special::UNAUTHENTICATED, false));
         }
+        if self.me() == 0 {
+            crate::observe::set_background_purge(self.settings.jemalloc_bg_thread);
+        }
         let policy = super::start::policy(self.settings.appendfsync);
         if let Some(log) = self.shard.journal().log()
             && log.policy() != policy
