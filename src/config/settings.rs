@@ -81,6 +81,8 @@ pub struct Settings {
     pub lfu_decay_minutes: u32,
     /// Evictions are logged as UNLINK rather than DEL.
     pub lazyfree_lazy_eviction: bool,
+    /// The allocator gives unused memory back to the system in a thread of its own.
+    pub jemalloc_bg_thread: bool,
     /// How hard expired keys are searched for, 1..=10.
     pub active_expire_effort: u32,
     /// Most fields of a hash kept as a listpack.
@@ -293,6 +295,7 @@ impl From<&Config> for Settings {
             lfu_log_factor: from.number("lfu-log-factor"),
             lfu_decay_minutes: from.number("lfu-decay-time"),
             lazyfree_lazy_eviction: from.bool("lazyfree-lazy-eviction"),
+            jemalloc_bg_thread: from.bool("jemalloc-bg-thread"),
             active_expire_effort: from.number("active-expire-effort"),
             hash_max_listpack_entries: from.capped("hash-max-listpack-entries"),
             hash_max_listpack_value: from.capped("hash-max-listpack-value"),

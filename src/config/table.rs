@@ -53,7 +53,6 @@ const NO_TRACKING: Standing = NoEffect("there is no client tracking yet");
 const NO_TICK: Standing = NoEffect("`hz` is not changed by the number of clients");
 const NO_FETCH: Standing = NoEffect("memory access is tuned by the server itself");
 const NO_BACKUP: Standing = NoEffect("there is no BACKUP command");
-const ALLOCATOR: Standing = NoEffect("the allocator is set up when the server is built");
 const NAMED_NODE: Standing = NoEffect("the server does not say where it stands");
 const RANDOM_SEED: Standing = NoEffect("hashes are seeded at random; no order of keys depends on it");
 const REDIS_ERRORS: Standing = NoEffect("INFO and errors are those of Redis in any case");
@@ -214,7 +213,7 @@ pub static SECTIONS: [Section; 9] = [
         d("active-defrag-cycle-max", &[], int(1, 99), "25", RUNTIME, NO_DEFRAG),
         d("active-defrag-cycle-us", &[], int(0, 100_000), "500", RUNTIME, NO_DEFRAG),
         d("active-defrag-max-scan-fields", &[], int(1, LONG_MAX), "1000", RUNTIME, NO_DEFRAG),
-        d("jemalloc-bg-thread", &[], BOOL, "yes", RUNTIME, ALLOCATOR),
+        d("jemalloc-bg-thread", &[], BOOL, "yes", RUNTIME, HONOURED),
         d("activerehashing", &[], BOOL, "yes", RUNTIME, NO_REHASH),
         d("hash-seed", &[], OPTIONAL, "", IMMUTABLE | SENSITIVE, RANDOM_SEED),
         d("disable-thp", &[], BOOL, "yes", IMMUTABLE, NO_THP),

@@ -18,7 +18,7 @@ pub use commits::CommitStats;
 pub use clock::{Ticks, unix_ms, unix_us};
 pub use latency::{LatencyEvent, LatencyEvents, LatencySample};
 pub use peak::MemoryPeak;
-pub use process::{ProcessMemory, ThreadTime, machine_memory, purge, system_name};
+pub use process::{ProcessMemory, ThreadTime, machine_memory, purge, set_background_purge, system_name};
 pub use rates::{Rates, Sampler};
 pub use saves::{CurrentSave, Runs, SaveState};
 pub use secrets::without_secrets;

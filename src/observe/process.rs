@@ -99,6 +99,18 @@ pub fn system_name() -> &'static str {
     })
 }
 
+/// Has the allocator give unused memory back to the system in a thread of its own, or in whichever thread frees some.
+///
+/// In a core's own thread that takes several milliseconds at a time while large collections grow.
+pub fn set_background_purge(on: bool) {
+    use tikv_jemalloc_ctl::background_thread;
+    if background_thread::read().is_ok_and(|is_on| is_on != on)
+        && let Err(error) = background_thread::write(on)
+    {
+        tracing::warn!("the allocator's background thread stays as it is: {error}");
+    }
+}
+
 /// Gives memory that the allocator keeps for later back to the system.
 pub fn purge() {
     use std::ptr::null_mut;
@@ -118,6 +130,8 @@ mod tests {
         assert!(memory.allocated > 0 && memory.active >= memory.allocated && memory.rss > 0, "{memory:?}");
         assert!(machine_memory() > memory.rss);
         assert!(system_name().starts_with("Linux "));
+        set_background_purge(true);
+        set_background_purge(false);
         purge();
     }
 }

@@ -227,6 +227,9 @@ impl Core {
         }
         // A change that takes a new generation of the log is made by whoever set it.
         self.apply_fsync();
+        if self.me() == 0 {
+            crate::observe::set_background_purge(self.settings.jemalloc_bg_thread);
+        }
     }
 
     /// Stops watching whatever a connection watches.

@@ -123,6 +123,8 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     drop(Ring::new()?);
     let settings = Settings::from(&config);
     facts::report(&settings);
+    // Before the cores are bound to their CPUs: its threads run where this one may.
+    crate::observe::set_background_purge(settings.jemalloc_bg_thread);
     for (directive, what) in config.warnings() {
         tracing::warn!("directive {directive}: {what}");
     }
