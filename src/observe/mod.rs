@@ -13,8 +13,8 @@ pub mod server_log;
 mod slowlog;
 mod stats;
 
-pub use commits::CommitStats;
 pub use clock::{Ticks, unix_ms, unix_us};
+pub use commits::CommitStats;
 pub use latency::{LatencyEvent, LatencyEvents, LatencySample};
 pub use peak::MemoryPeak;
 pub use process::{ProcessMemory, ThreadTime, machine_memory, purge, system_name};
