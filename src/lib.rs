@@ -14,7 +14,8 @@
 //!    reply waits for.
 //! 7. [`net`]: the reply stands in the connection's outbox, in order, behind its gate (core, LSN).
 //! 8. End of the pass: the batch is sealed into a frame, one O_DIRECT | O_DSYNC write goes into the [`ring`] ([`storage`] opened the
-//!    file), and what may leave is sent: one entry into the kernel for all of it.
+//!    file), and what may leave is sent: one entry into the kernel for all of it. (Under `everysec` and `no` the frame goes to the page
+//!    cache with a write of its own before anything leaves.)
 //! 9. The write completes: the durable cut moves ([`log::DurableCut`]), gates open, the reply leaves.
 //! 10. Ever after, [`recovery`] finds the frame, judges it, and replays the effect.
 //!

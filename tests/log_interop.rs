@@ -71,7 +71,8 @@ struct Server {
 impl Server {
     fn start(dir: &Path, cores: u16, id: u64) -> Server {
         let plan = plan(&directory(dir), &Options::default()).unwrap();
-        let incarnation = Incarnation { id, cores, segment_bytes: SEGMENT_BYTES_MIN, entropy: id, relaxed: false, boot: 0 };
+        let incarnation =
+            Incarnation { id, cores, segment_bytes: SEGMENT_BYTES_MIN, entropy: id, relaxed: false, boot: 0 };
         let (keeper, segments) = plan.repair(incarnation, 1_700_000_000_000).unwrap();
         let cut = Arc::new(DurableCut::new(cores));
         let config =

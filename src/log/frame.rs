@@ -279,10 +279,10 @@ pub fn read_marks(trailer: &[u8]) -> Option<Vec<PlacedMark>> {
 fn read_mark(line: &[u8]) -> Option<PlacedMark> {
     (line.len() == MARK_BYTES && line.ends_with(b"\r\n")).then_some(())?;
     Some(PlacedMark {
-            lsn: hex::read_u64(&line[26..42])?,
-            mark: Mark { tx_id: hex::read_u64(&line[7..23])?, participants: CoreSet(hex::read(&line[45..77])?) },
-            has_effect: line[80] == b'1',
-        })
+        lsn: hex::read_u64(&line[26..42])?,
+        mark: Mark { tx_id: hex::read_u64(&line[7..23])?, participants: CoreSet(hex::read(&line[45..77])?) },
+        has_effect: line[80] == b'1',
+    })
 }
 
 // The header line, its line end and the longest SELECT (database 65535) fit before the payload.
@@ -364,7 +364,8 @@ mod tests {
             let mark = Mark { tx_id: 7, participants: [0u16].into_iter().collect() };
             let placed = PlacedMark { lsn: 5, mark, has_effect: true };
             write_mark(&mut trailer, &placed);
-            let rounds = [4, 5].map(|round| RoundVector { round, lsns: (0..cores as u64).map(|c| c * round).collect() });
+            let rounds =
+                [4, 5].map(|round| RoundVector { round, lsns: (0..cores as u64).map(|c| c * round).collect() });
             let marks_len = trailer.len();
             write_round(&mut trailer, &rounds[0]);
             assert_eq!((trailer.len() - marks_len) as u64, round_bytes(cores));

@@ -14,8 +14,8 @@ mod slowlog;
 mod stats;
 mod syslog;
 
-pub use commits::CommitStats;
 pub use clock::{Ticks, unix_ms, unix_us};
+pub use commits::CommitStats;
 pub use latency::{LatencyEvent, LatencyEvents, LatencySample};
 pub use peak::MemoryPeak;
 pub use process::{ProcessMemory, ThreadTime, machine_memory, purge, set_background_purge, system_name};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::error::{Corruption, RecoveryError};
 use super::plan::{Finding, Partial, SegmentPlan};
-use super::table::{Continued, Facts, Row, Verdict, classify};
 use super::rounds::newest_round;
+use super::table::{Continued, Facts, Row, Verdict, classify};
 use crate::log::{CoreMarks, Lsn, Scan, SegmentHeader, SegmentKind, Stop, greatest_cut};
 use crate::storage::File;
 
@@ -264,7 +264,9 @@ fn leave(segment: &mut Candidate, how: Continued) {
 /// taken the place).
 fn settled(segments: &[&mut Candidate], core: u16, last_generation: Option<u64>) -> Lsn {
     let settled = segments.iter().filter(|segment| {
-        segment.header.core == core && !segment.beyond && (segment.end.is_some() || Some(segment.header.generation) != last_generation)
+        segment.header.core == core
+            && !segment.beyond
+            && (segment.end.is_some() || Some(segment.header.generation) != last_generation)
     });
     let settled = settled.filter_map(|segment| segment.scan.last_lsn().map(|last| last.min(segment.valid_to))).max();
     let first = segments.iter().find(|s| s.header.core == core && Some(s.header.generation) == last_generation);

@@ -282,7 +282,10 @@ fn a_single_file_log_moves_into_its_directory_whenever_power_goes_off() {
         drop(file);
         fs.fail_nth(nth, crate::storage::Fault::PowerOff);
         let result = plan(&dir, &Options::default()).and_then(|plan| {
-            plan.repair(Incarnation { id: 1, cores: 1, segment_bytes: SEGMENT_BYTES_MIN, entropy: 1, relaxed: false, boot: 0 }, 5)
+            plan.repair(
+                Incarnation { id: 1, cores: 1, segment_bytes: SEGMENT_BYTES_MIN, entropy: 1, relaxed: false, boot: 0 },
+                5,
+            )
         });
         let reached = !fs.clear_fault();
         drop(result);
@@ -342,4 +345,43 @@ fn w5_rot_in_the_last_frame_is_told_from_a_torn_one() {
         Err(RecoveryError::Corrupt(corruption)) => assert_eq!(corruption.row, Row::FrameRotten),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn v1_what_lies_beyond_the_cut_is_overwritten_and_the_manifest_says_where_the_log_ends() {
+    let fs = SimFs::new(3);
+    let (mut keeper, mut logs) = start(&fs, 1, 1);
+    logs[0].append(0, set("kept", b"1"));
+    settle(&mut keeper, &mut logs[0]);
+    let end = logs[0].end();
+    logs[0].append(0, set("torn", &[b'x'; 3000]));
+    logs[0].seal(1);
+    while let Some(op) = logs[0].next_op() {
+        if let LogOp::Write(write) = op {
+            // All but the frame's last sector reached the medium.
+            let torn = &write.buf[..write.buf.len() - 512];
+            write.segment.file.write_at(torn, write.offset, true).unwrap();
+        }
+    }
+    let (path, header) = (keeper.directory().file(&logs[0].segment().name), logs[0].segment().header);
+    drop((keeper, logs));
+    fs.power_cut(PowerCut::LoseAll);
+    let (keeper, mut logs) = start(&fs, 1, 2);
+    let manifest = keeper.manifest().clone();
+    let entry = manifest.incrs().next().unwrap();
+    assert_eq!(entry.segment.unwrap().end, Some((end.offset, end.last_lsn)));
+    let bytes = read_file(&fs, &path, 1 << 20).unwrap();
+    for offset in (end.offset..header.size_bytes).step_by(LINE_BYTES) {
+        let line = &bytes[offset as usize..][..LINE_BYTES];
+        assert_eq!(header.judge_line(line, offset), Line::Filler, "a Redis that loads this would run it: {offset}");
+    }
+
+    // A generation that ends says so as well.
+    let mut keeper = keeper;
+    logs[0].append(0, set("more", b"2"));
+    settle(&mut keeper, &mut logs[0]);
+    let end = logs[0].end();
+    keeper.rewrite_begin(&[end], 5).unwrap();
+    let entry = keeper.manifest().incrs().find(|entry| entry.seq == end.seq).unwrap();
+    assert_eq!(entry.segment.unwrap().end, Some((end.offset, end.last_lsn)));
 }

@@ -19,12 +19,18 @@ pub(super) fn newest_round(
         segments.iter().map(|segment| &**segment).filter(|s| Some(s.header.generation) == last_generation).collect();
     let is_settled = last.iter().all(|segment| segment.end.is_some());
     let same_machine = boot != 0 && last.iter().all(|segment| segment.header.boot == boot);
-    if written.len() == 1 || !last.iter().any(|s| s.header.relaxed) || is_settled || same_machine || stopped_cleanly(&last) {
+    if written.len() == 1
+        || !last.iter().any(|s| s.header.relaxed)
+        || is_settled
+        || same_machine
+        || stopped_cleanly(&last)
+    {
         return None;
     }
     let mut cut = floor.to_vec();
     for round in last.iter().filter(|segment| !segment.beyond).flat_map(|segment| &segment.scan.rounds) {
-        let reached = round.lsns.len() == written.len() && round.lsns.iter().zip(written).all(|(end, have)| end <= have);
+        let reached =
+            round.lsns.len() == written.len() && round.lsns.iter().zip(written).all(|(end, have)| end <= have);
         if reached {
             // Rounds are moments, so of two of them one is later on every core.
             cut.iter_mut().zip(&round.lsns).for_each(|(place, end)| *place = (*place).max(*end));

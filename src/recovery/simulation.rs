@@ -193,11 +193,16 @@ impl World {
                     if self.relaxed_cut && !self.killed && life.records.len() > 1 {
                         let there = |&(core, lsn): &(u16, Lsn)| lsn <= cuts[core as usize] as u64;
                         // A mark alone leaves nothing that can be found.
-                        let seen = |&(core, lsn): &(u16, Lsn)| !life.records[core as usize][lsn as usize - 1].effects.is_empty();
+                        let seen = |&(core, lsn): &(u16, Lsn)| {
+                            !life.records[core as usize][lsn as usize - 1].effects.is_empty()
+                        };
                         let mut order = life.order.iter().filter(|place| seen(place));
                         let gone = order.find(|place| !there(place));
                         let later = order.find(|place| there(place));
-                        assert!(later.is_none(), "rule X7: {gone:?} is gone and {later:?}, which came later, is there: {cuts:?}");
+                        assert!(
+                            later.is_none(),
+                            "rule X7: {gone:?} is gone and {later:?}, which came later, is there: {cuts:?}"
+                        );
                     }
                 }
             }

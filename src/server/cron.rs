@@ -153,8 +153,7 @@ impl Core {
 
     pub(super) fn end_if_drained(&mut self) {
         let log = self.shard.journal_ref().log_ref();
-        let drained =
-            log.is_none_or(|log| log.poisoned().is_some() || log.no_space().is_some() || log.is_drained());
+        let drained = log.is_none_or(|log| log.poisoned().is_some() || log.no_space().is_some() || log.is_drained());
         if drained && self.flights.is_empty() {
             self.ending = Ending::Done;
         } else if self.ending == Ending::Closing {

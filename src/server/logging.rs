@@ -3,10 +3,10 @@
 use super::core::Core;
 use super::keeper::Order;
 use crate::log::{FrameWrite, LogOp, Poisoned, Segment};
-use crate::shard::message::Envelope;
-use std::collections::HashMap;
 use crate::observe::Ticks;
+use crate::shard::message::Envelope;
 use crate::storage::AlignedBuf;
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 

@@ -58,7 +58,9 @@ impl Core {
         let due = rounds.turn(now_ms) || sync && !rounds.is_all_durable();
         if is_late {
             self.stats.delayed_syncs += 1;
-            tracing::warn!("the disk is more than a second behind the log: writers are held back until it has caught up");
+            tracing::warn!(
+                "the disk is more than a second behind the log: writers are held back until it has caught up"
+            );
         }
         if due {
             self.tell_round(sync);
@@ -165,7 +167,9 @@ async fn turn(handle: &Handle, ends: Vec<crate::log::SegmentEnd>) -> Result<(), 
     match handle.answer_from_outside().await {
         Answer::Segments(Ok(segments)) => {
             let acts = segments.into_iter().enumerate();
-            handle.ask(acts.map(|(core, segment)| (core, Request::Act(Act::Segment(Box::new(segment))))).collect()).await;
+            handle
+                .ask(acts.map(|(core, segment)| (core, Request::Act(Act::Segment(Box::new(segment))))).collect())
+                .await;
             Ok(())
         }
         Answer::Segments(Err(error)) => Err(poison_if_unknown(handle, error)),

@@ -169,7 +169,8 @@ pub(super) async fn finish(handle: &Handle, keys: KeysByCore, mode: Mode) -> Vec
     if spans {
         super::rounds::leave(handle);
     }
-    let gates = answers.into_iter().filter_map(|answer| if let Answer::Finished { gate } = answer { gate } else { None });
+    let gates =
+        answers.into_iter().filter_map(|answer| if let Answer::Finished { gate } = answer { gate } else { None });
     // The parts on other cores may all be written by now.
     handle.with(|core| {
         let log = core.shard.journal_ref().log_ref();

@@ -55,7 +55,8 @@ fn set(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
                 match crate::server::change_fsync(&handle).await {
                     Ok(()) => Outcome::write(Default::default(), |reply| reply.ok()),
                     Err(text) => Outcome::error(
-                        format!("ERR CONFIG SET failed (possibly related to argument 'appendfsync') - {text}").as_bytes(),
+                        format!("ERR CONFIG SET failed (possibly related to argument 'appendfsync') - {text}")
+                            .as_bytes(),
                     ),
                 }
             });

@@ -30,7 +30,14 @@ fn directory(fs: &SimFs) -> Directory {
 fn bench(policy: SyncPolicy, in_flight_max: usize) -> Bench {
     let fs = SimFs::new(1);
     let plan = plan(&directory(&fs), &Options::default()).unwrap();
-    let incarnation = Incarnation { id: 1, cores: 1, segment_bytes: SEGMENT_BYTES_MIN, entropy: 1, relaxed: policy.is_relaxed(), boot: 0 };
+    let incarnation = Incarnation {
+        id: 1,
+        cores: 1,
+        segment_bytes: SEGMENT_BYTES_MIN,
+        entropy: 1,
+        relaxed: policy.is_relaxed(),
+        boot: 0,
+    };
     let (keeper, mut segments) = plan.repair(incarnation, 1).unwrap();
     let config = LogConfig { core: 0, policy, segment_bytes: SEGMENT_BYTES_MIN, in_flight_max };
     let log = CoreLog::new(config, segments.remove(0), Arc::new(DurableCut::new(1)));

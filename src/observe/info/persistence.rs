@@ -1,9 +1,9 @@
 //! The section Persistence.
 
 use super::Overview;
+use super::text::Section;
 use crate::observe::CommitStats;
 use crate::server::CoreReport;
-use super::text::Section;
 use std::sync::atomic::Ordering;
 
 pub fn persistence(info: &Overview, section: &mut Section) {
@@ -67,7 +67,10 @@ pub fn persistence(info: &Overview, section: &mut Section) {
 fn core_log(report: &CoreReport, section: &mut Section) {
     let (core, Some(log)) = (report.core, &report.log) else { return };
     let lag = log.last_lsn.saturating_sub(log.durable_lsn);
-    section.field(format_args!("aof_core_{core}"), format_args!("last_lsn={},durable_lsn={},lag={lag}", log.last_lsn, log.durable_lsn));
+    section.field(
+        format_args!("aof_core_{core}"),
+        format_args!("last_lsn={},durable_lsn={},lag={lag}", log.last_lsn, log.durable_lsn),
+    );
     section.field(format_args!("aof_core_{core}_commit_bytes"), CommitStats::percentiles(&log.commits.bytes));
     section.field(format_args!("aof_core_{core}_commit_usec"), CommitStats::percentiles(&log.commits.micros));
     let status = log.failure.as_ref().or(log.no_space.as_ref()).map_or("ok", String::as_str);
