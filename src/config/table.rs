@@ -70,7 +70,6 @@ const MARK_REFUSED: Standing = Refused("connections can't be marked");
 const RDMA_REFUSED: Standing = Refused("there is no RDMA");
 const MPTCP_REFUSED: Standing = Refused("there is no Multipath TCP");
 const PRELOAD_REFUSED: Standing = Refused("only the files in 'dir' can be loaded at the start");
-const CORRUPT_TAIL_REFUSED: Standing = Refused("rotten data is never cut off unasked: see basalt-check");
 const IMPORT_REFUSED: Standing = Refused("there is no import mode: keys would expire while they are being imported");
 // The user ought to know.
 const MEMORY_WARNED: Standing = Warn("the limit is not enforced yet");
@@ -82,7 +81,6 @@ const DAEMON_WARNED: Standing = Warn("the server stays in the foreground: let a 
 const SUPERVISED_WARNED: Standing = Warn("readiness is not reported to the service manager");
 const SYSLOG_WARNED: Standing = Warn("nothing is sent to syslog: let a service manager collect the log");
 const LOG_FORMAT_WARNED: Standing = Warn("the log has one format");
-const TIMESTAMP_WARNED: Standing = Warn("no timestamp annotations are written");
 const COLLATE_WARNED: Standing = Warn("texts are ordered by their bytes");
 
 // Bounds.
@@ -154,6 +152,8 @@ pub static SECTIONS: [Section; 9] = [
         d("cluster-core-ports", &[], BOOL, "no", IMMUTABLE, HONOURED),
         d("core-port-base", &[], PORT, "0", IMMUTABLE, HONOURED),
         d("aof-segment-size", &[], mem(limits::SEGMENT_BYTES_MIN, limits::SEGMENT_BYTES_MAX), "64mb", RUNTIME, HONOURED),
+        d("aof-history-retention-time", &[], int(0, LONG_MAX), "86400", RUNTIME, HONOURED),
+        d("aof-history-retention-size", &[], BYTES, "0", RUNTIME, HONOURED),
         d("aof-on-error", &[], Kind::Choice(AofOnError::WORDS), "readonly", RUNTIME, HONOURED),
     ]},
     Section { title: "Persistence and shutdown", rows: &[
@@ -165,9 +165,9 @@ pub static SECTIONS: [Section; 9] = [
         d("auto-aof-rewrite-percentage", &[], COUNT, "100", RUNTIME, HONOURED),
         d("auto-aof-rewrite-min-size", &[], BYTES, "64mb", RUNTIME, HONOURED),
         d("aof-load-truncated", &[], BOOL, "yes", RUNTIME, HONOURED),
-        d("aof-load-corrupt-tail-max-size", &[], BYTES, "0", RUNTIME, CORRUPT_TAIL_REFUSED),
+        d("aof-load-corrupt-tail-max-size", &[], BYTES, "0", RUNTIME, HONOURED),
         d("aof-use-rdb-preamble", &[], BOOL, "yes", RUNTIME, ALWAYS_RDB_BASE),
-        d("aof-timestamp-enabled", &[], BOOL, "no", RUNTIME, TIMESTAMP_WARNED),
+        d("aof-timestamp-enabled", &[], BOOL, "no", RUNTIME, HONOURED),
         d("aof-rewrite-incremental-fsync", &[], BOOL, "yes", RUNTIME, DIRECT_IO),
         d("aof-disable-auto-gc", &[], BOOL, "no", HIDDEN, NO_TEST_AID),
         d("aof-rewrite-cpulist", &["aof_rewrite_cpulist"], OPTIONAL, "", IMMUTABLE, NO_FORK),

@@ -13,10 +13,11 @@ use super::core::SegmentEnd;
 use super::directory::{Directory, FIRST_LSN, Incarnation};
 use super::error::KeeperError;
 use super::frame::{FLAG_CLOSES, padded_bytes};
+use super::history::Retention;
 use super::manifest::{Entry, Manifest, Role, SegmentEntry};
 use super::segment::{LINE_BYTES, Segment, SegmentHeader, SegmentKind};
 use super::types::Lsn;
-use crate::storage::{AlignedBuf, File, Open, write_all_at};
+use crate::storage::{AlignedBuf, File, Open, is_out_of_space, write_all_at};
 
 /// Filler is written in pieces of this many bytes.
 const FILL_BYTES: usize = 1 << 20;
@@ -32,6 +33,8 @@ pub struct Keeper {
     entropy: u64,
     poisoned: Option<String>,
     rewrite: Option<Rewrite>,
+    /// Which flushes are kept as history.
+    pub(super) retention: Retention,
     /// Keeps other servers out of the data directory.
     _lock: Arc<dyn File>,
 }
@@ -43,6 +46,13 @@ pub struct Rewrite {
     cut_generation: u64,
     /// Number of the new base.
     base_seq: u64,
+}
+
+impl Rewrite {
+    /// Everything up to this generation goes into the new base.
+    pub(super) fn cut_generation(&self) -> u64 {
+        self.cut_generation
+    }
 }
 
 /// Effects on whole databases, each with the database it runs in.
@@ -73,8 +83,19 @@ impl Keeper {
         assert!(incarnation.cores >= 1 && incarnation.cores as usize <= super::CORES_MAX);
         let entropy = incarnation.entropy ^ incarnation.id;
         let (poisoned, rewrite) = (None, None);
-        let mut keeper =
-            Keeper { dir, incarnation, manifest, generation, next_seq, entropy, poisoned, rewrite, _lock: lock };
+        let retention = Retention { since_ms: u64::MAX, bytes_max: 0 };
+        let mut keeper = Keeper {
+            dir,
+            incarnation,
+            manifest,
+            generation,
+            next_seq,
+            entropy,
+            poisoned,
+            rewrite,
+            retention,
+            _lock: lock,
+        };
         let lsns = vec![FIRST_LSN; incarnation.cores as usize];
         let segments = keeper.create_generation(generation, &lsns, now_ms)?;
         let mut manifest = keeper.manifest.clone();
@@ -109,7 +130,14 @@ impl Keeper {
         self.check()?;
         let (kind, generation) = (SegmentKind::Ordinary, self.generation);
         let wanted = Wanted { kind, core, generation, bytes, first_lsn_min, effects: None };
-        let segments = [self.create(&wanted, now_ms)?];
+        let created = loop {
+            match self.create(&wanted, now_ms) {
+                // Room for what is being written matters more than what was flushed.
+                Err(KeeperError::Io { error, .. }) if is_out_of_space(&error) && self.drop_oldest_history() => {}
+                other => break other?,
+            }
+        };
+        let segments = [created];
         self.sync_dir_or_remove(&segments)?;
         let mut manifest = self.manifest.clone();
         manifest.entries.push(entry(&segments[0]));
@@ -180,6 +208,7 @@ impl Keeper {
         if self.rewrite != Some(rewrite) {
             return Err(KeeperError::RewriteAborted);
         }
+        self.keep_history(rewrite)?;
         let path = self.dir.path();
         self.dir.fs.sync_dir(&path).map_err(|error| KeeperError::Io { action: "sync", path, error })?;
         let name = self.rewrite_base_name(rewrite);

@@ -78,6 +78,7 @@ mod directory;
 mod error;
 mod frame;
 mod hex;
+mod history;
 mod keeper;
 mod manifest;
 mod parse;
@@ -97,6 +98,7 @@ pub use frame::{
     FLAG_CLEAN_STOP, FLAG_CLOSES, FLAG_SUPERSEDES, FrameHeader, HEAD_BYTES, is_whole, padded_bytes, read_header,
     read_marks,
 };
+pub use history::{HISTORY_SUFFIX, Retention, barrier_commands};
 pub use keeper::{BarrierEffects, Keeper, Rewrite};
 pub(crate) use keeper::{SwitchError, switch_manifest};
 pub use manifest::{Entry, MANIFEST_BYTES_MAX, Manifest, ManifestFault, Role, SegmentEntry};

@@ -45,6 +45,8 @@ pub struct FrameSpan {
     pub first_lsn: Lsn,
     /// How many records it has.
     pub count: u32,
+    /// When it was sealed, Unix milliseconds.
+    pub time_ms: u64,
 }
 
 impl FrameSpan {
@@ -127,10 +129,6 @@ pub fn scan(file: &dyn File, header: &SegmentHeader, end: Option<u64>) -> io::Re
         damaged_filler_bytes: 0,
         appended_bytes: len.saturating_sub(header.size_bytes),
     };
-    if len < header.size_bytes {
-        scan.stop = Stop::FileEnds;
-        return Ok(scan);
-    }
     let limit = end.unwrap_or(header.size_bytes).min(header.size_bytes);
     scan.stop = loop {
         if scan.stop_offset >= limit || scan.closed {
@@ -145,8 +143,8 @@ pub fn scan(file: &dyn File, header: &SegmentHeader, end: Option<u64>) -> io::Re
                 scan.supersedes |= scan.frames.is_empty() && frame.flags & FLAG_SUPERSEDES != 0;
                 scan.closed = frame.flags & FLAG_CLOSES != 0;
                 scan.durable_lsn = scan.durable_lsn.max(frame.durable_lsn);
-                let FrameHeader { first_lsn, count, .. } = frame;
-                scan.frames.push(FrameSpan { offset: scan.stop_offset, first_lsn, count });
+                let FrameHeader { first_lsn, count, time_ms, .. } = frame;
+                scan.frames.push(FrameSpan { offset: scan.stop_offset, first_lsn, count, time_ms });
                 scan.marks.extend(marks);
                 scan.stop_offset += frame.frame_bytes(header.block_bytes);
             }
@@ -155,6 +153,11 @@ pub fn scan(file: &dyn File, header: &SegmentHeader, end: Option<u64>) -> io::Re
             Found::Nothing => break Stop::NotAFrame,
         }
     };
+    if len < header.size_bytes {
+        scan.stop = Stop::FileEnds;
+        scan.remains_bytes = header.size_bytes - len;
+        return Ok(scan);
+    }
     look_behind(&mut window, header, end.is_some(), &mut scan)?;
     if scan.stop == Stop::Clean && scan.remains_bytes > scan.damaged_filler_bytes && end.is_none() {
         scan.stop = Stop::Hole;

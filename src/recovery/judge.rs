@@ -20,11 +20,11 @@ pub(crate) struct Candidate {
     /// Where its frames end, if the manifest says so.
     pub(crate) end: Option<(u64, Lsn)>,
     pub(crate) scan: Scan,
-    continued: Continued,
+    pub(super) continued: Continued,
     /// The record that would come next in it.
-    expected: Lsn,
+    pub(super) expected: Lsn,
     /// Records above this are overridden by a later segment.
-    valid_to: Lsn,
+    pub(super) valid_to: Lsn,
 }
 
 impl Candidate {
@@ -39,7 +39,7 @@ impl Candidate {
         Candidate { header, name, path, file, end, scan, continued, expected, valid_to }
     }
 
-    fn classify(&self, durable_lsn: Lsn) -> Row {
+    pub(super) fn classify(&self, durable_lsn: Lsn) -> Row {
         let scan = &self.scan;
         let sealed = self.end.map(|(offset, lsn)| {
             let last = scan.last_lsn().unwrap_or(lsn);
@@ -56,6 +56,17 @@ impl Candidate {
         })
     }
 
+    /// Whether a bad tail may be cut since the operator said that so many bytes may be (`aof-load-corrupt-tail-max-size`). What
+    /// was acknowledged is never cut.
+    fn is_forgiven(&self, row: Row, durable_lsn: Lsn, bytes_max: u64) -> bool {
+        let is_tail = self.continued == Continued::No && self.end.is_none() && !self.scan.closed;
+        let behind = self.scan.remains_bytes - self.scan.damaged_filler_bytes;
+        matches!(row, Row::FrameRotten | Row::NotAFrame)
+            && is_tail
+            && self.expected > durable_lsn
+            && behind <= bytes_max
+    }
+
     fn corrupt(&self, row: Row, durable_lsn: Lsn) -> RecoveryError {
         RecoveryError::Corrupt(Corruption {
             path: self.path.clone(),
@@ -68,7 +79,7 @@ impl Candidate {
     }
 
     /// What is kept of it, with `cut` the last record of its core that is.
-    fn plan(&self, cut: Lsn, findings: &mut Vec<Finding>) -> SegmentPlan {
+    pub(super) fn plan(&self, cut: Lsn, findings: &mut Vec<Finding>) -> SegmentPlan {
         let keep = cut.min(self.valid_to);
         let mut kept_end = self.header.data_start();
         let mut kept_last_lsn = 0;
@@ -111,10 +122,12 @@ pub(crate) fn judge_barrier(candidate: &Candidate, findings: &mut Vec<Finding>) 
     Ok(candidate.plan(Lsn::MAX, findings))
 }
 
-/// Judges all ordinary segments of one incarnation, in the order of their numbers; `newest` says that nothing newer exists.
+/// Judges all ordinary segments of one incarnation, in the order of their numbers; `newest` says that nothing newer exists. A bad last
+/// frame of at most `corrupt_tail_bytes_max` bytes that nobody acknowledged is cut like a torn one.
 pub(crate) fn judge_incarnation(
     segments: &mut [&mut Candidate],
     newest: bool,
+    corrupt_tail_bytes_max: u64,
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<SegmentPlan>, RecoveryError> {
     let Some(first) = segments.first() else { return Ok(Vec::new()) };
@@ -140,12 +153,16 @@ pub(crate) fn judge_incarnation(
         match row.verdict() {
             Verdict::Intact => {}
             // What a newer incarnation was built on has been repaired: nothing in it is torn any more.
-            Verdict::Torn if newest => findings.push(Finding::TornTail {
-                path: segment.path.clone(),
-                offset: segment.scan.stop_offset,
-                first_lsn: segment.expected,
-                row,
-            }),
+            _ if row.verdict() == Verdict::Torn && newest
+                || newest && segment.is_forgiven(row, durable_lsn, corrupt_tail_bytes_max) =>
+            {
+                findings.push(Finding::TornTail {
+                    path: segment.path.clone(),
+                    offset: segment.scan.stop_offset,
+                    first_lsn: segment.expected,
+                    row,
+                })
+            }
             Verdict::Torn | Verdict::Corrupt => return Err(segment.corrupt(row, durable_lsn)),
         }
     }

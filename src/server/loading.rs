@@ -3,7 +3,7 @@
 use super::move_shard::Moved;
 use crate::command::{Command, Exec, spec};
 use crate::config::{MaxmemoryPolicy, Settings};
-use crate::keyspace::hash_key;
+use crate::keyspace::{Keyspace, SlabOptions, hash_key};
 use crate::log::SegmentKind;
 use crate::net::Session;
 use crate::object::Limits;
@@ -14,6 +14,7 @@ use crate::shard::locks::LockKey;
 use crate::shard::{Shard, slot};
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How far loading is, for INFO.
@@ -133,6 +134,7 @@ impl<'a> Loader<'a> {
     /// Replays a command whose keys may belong to any core.
     fn replay(&mut self, db: u16, args: Args) -> Result<(), String> {
         let command = find(self.commands, args)?;
+        check_database(db, self.settings)?;
         match command.spec.name {
             "flushall" => self.shards.iter_mut().for_each(|shard| shard.flush(None)),
             "flushdb" => self.shards.iter_mut().for_each(|shard| shard.flush(Some(db))),
@@ -192,6 +194,13 @@ impl<'a> Loader<'a> {
     }
 }
 
+fn check_database(db: u16, settings: &Settings) -> Result<(), String> {
+    if db < settings.databases {
+        return Ok(());
+    }
+    Err(format!("a command runs in database {db}, but there are only {} (directive databases)", settings.databases))
+}
+
 /// What a file says of a key's use, as today's policy keeps it; `None` if that says nothing to it.
 fn access_bits(access: rdb::Access, policy: MaxmemoryPolicy, now_ms: u64) -> Option<u32> {
     let is_lfu = matches!(policy, MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu);
@@ -212,6 +221,26 @@ impl ReplaySink for Loader<'_> {
     fn command(&mut self, _: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String> {
         self.replay(db, args)
     }
+}
+
+/// Whether a command of the log is one that a start would run.
+pub(crate) fn ensure_effect(args: Args) -> Result<(), String> {
+    let command = find(crate::command::all(), args)?;
+    let is_whole = matches!(command.spec.name, "flushall" | "flushdb" | "swapdb");
+    match command.exec {
+        Exec::Keyed(_) | Exec::Split(..) => Ok(()),
+        _ if is_whole => Ok(()),
+        _ => Err(format!("{} is no effect", command.spec.name)),
+    }
+}
+
+/// Loads a plan into memory as a start with one core would, and forgets it again.
+pub(crate) fn try_load(plan: &Plan, settings: &Settings) -> Result<(), RecoveryError> {
+    let now_ms = crate::observe::unix_ms();
+    let keyspace = Keyspace::new(settings.databases as usize, now_ms, SlabOptions::default())
+        .map_err(|error| RecoveryError::Sink(error.to_string()))?;
+    let mut shards = [Shard::new(0, 1, keyspace, Arc::new(settings.clone()), now_ms)];
+    replay_plan(plan, &mut shards, settings, &Progress::default(), now_ms)
 }
 
 fn find(commands: &'static [Command], args: Args) -> Result<&'static Command, String> {
@@ -257,7 +286,7 @@ pub fn replay_plan(
     }
     for generation in &plan.generations {
         if is_parallel(generation, shards.len()) {
-            replay_in_parallel(generation, shards, progress)?;
+            replay_in_parallel(generation, shards, settings, progress)?;
         } else {
             generation.replay(&mut Loader::new(shards, settings, progress, now_ms))?;
         }
@@ -280,6 +309,7 @@ fn is_parallel(generation: &GenerationPlan, cores: usize) -> bool {
 fn replay_in_parallel(
     generation: &GenerationPlan,
     shards: &mut [Shard],
+    settings: &Settings,
     progress: &Progress,
 ) -> Result<(), RecoveryError> {
     let commands = crate::command::all();
@@ -295,6 +325,7 @@ fn replay_in_parallel(
                     for segment in generation.segments.iter().filter(|segment| segment.header.core as usize == core) {
                         segment.replay(&mut |_, db, args| {
                             progress.loaded_bytes.fetch_add(args.buffer().len() as u64, Ordering::Relaxed);
+                            check_database(db, settings)?;
                             replay_on(shard, find(commands, args)?, db, args, &mut reply)
                         })?;
                     }
@@ -315,10 +346,9 @@ fn replay_in_parallel(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{Keyspace, SlabOptions, ValueRef};
+    use crate::keyspace::ValueRef;
     use crate::listpack::Listpack;
     use crate::rdb::{Access, Encoder, ValueView};
-    use std::sync::Arc;
 
     fn shards(cores: usize) -> Vec<Shard> {
         let settings = Arc::new(Settings::default());

@@ -42,6 +42,7 @@ pub use core::{Core, Everyone};
 pub(crate) use instant::{Whole, at_one_instant, end_server};
 pub use keeper::{KeeperClient, RewriteCut};
 pub use loading::Progress;
+pub(crate) use loading::{ensure_effect, try_load};
 pub use move_shard::Moved;
 pub use query::{Finding, Query};
 pub use report::{ClientsReport, CoreReport, DatabaseReport, LogReport};

@@ -237,10 +237,15 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
             dirname: settings.append_directory.to_string_lossy().into_owned(),
             filename: settings.appendfilename.to_string_lossy().into_owned(),
         };
-        let options = recovery::Options { load_truncated: settings.aof_load_truncated, ..recovery::Options::default() };
+        let options = recovery::Options {
+            load_truncated: settings.aof_load_truncated,
+            corrupt_tail_bytes_max: settings.aof_load_corrupt_tail_bytes_max,
+            threads: cores,
+            ..recovery::Options::default()
+        };
         let plan = recovery::plan(&directory, &options)?;
         for finding in &plan.findings {
-            tracing::warn!("{finding:?}");
+            tracing::warn!("{finding}");
         }
         everyone.progress.total_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
         everyone.saves.log_base_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
