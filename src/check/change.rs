@@ -217,6 +217,12 @@ impl Built {
         Built { source: source.clone(), target, commands, _lock: lock }
     }
 
+    /// Where it was built.
+    #[cfg(test)]
+    pub(super) fn target(&self) -> &Directory {
+        &self.target
+    }
+
     /// Puts the new directory in its place. Returns where the backup is, if there is one.
     pub fn put(self, destination: &Destination) -> Result<Option<PathBuf>, CheckError> {
         let (new, data_dir) = (self.target.path(), &self.target.data_dir);

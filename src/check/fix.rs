@@ -5,7 +5,9 @@ use super::place::Place;
 use super::verify::{Commands, read_commands};
 use super::{CheckError, cli::Consent};
 use crate::config::Settings;
-use crate::log::{Directory, Entry, LINE_BYTES, MANIFEST_BYTES_MAX, Manifest, Role, SegmentEntry, SegmentHeader, scan};
+use crate::log::{
+    Directory, Entry, LINE_BYTES, MANIFEST_BYTES_MAX, Manifest, Role, SegmentEntry, SegmentHeader, SegmentKind, scan,
+};
 use crate::recovery::{Limit, Loss, RecoveryError, plan};
 use crate::storage::{Open, read_file, read_full_at};
 use std::path::Path;
@@ -27,6 +29,25 @@ pub(super) fn fix(
             "an RDB file can't be repaired: its keys are not sealed one by one. Restore it from a backup".into(),
         )),
     }
+}
+
+/// The manifest that a repair starts from.
+fn manifest_for_repair(dir: &Directory, error: &RecoveryError) -> Result<Manifest, CheckError> {
+    match error {
+        RecoveryError::Manifest { .. } | RecoveryError::ManifestMissing { .. } | RecoveryError::Unnamed(_) => {
+            rebuild_manifest(dir)
+        }
+        _ => read_manifest(dir),
+    }
+}
+
+/// The repaired copy of a damaged log, which is left where it was built.
+#[cfg(test)]
+pub(crate) fn repaired(dir: &Directory, error: &RecoveryError, settings: &Settings) -> Result<Directory, CheckError> {
+    let manifest = manifest_for_repair(dir, error)?;
+    let built =
+        Change::plan(dir, manifest, Limit::default(), settings)?.build(&Destination::InPlace("fix"), settings)?;
+    Ok(built.target().clone())
 }
 
 fn fix_log(
@@ -51,12 +72,7 @@ fn fix_log(
         Err(error @ (RecoveryError::Locked(_) | RecoveryError::SegmentBusy(_))) => return Err(error.into()),
         Err(error) => {
             println!("The start would be refused: {error}");
-            match error {
-                RecoveryError::Manifest { .. } | RecoveryError::ManifestMissing { .. } | RecoveryError::Unnamed(_) => {
-                    rebuild_manifest(dir)?
-                }
-                _ => read_manifest(dir)?,
-            }
+            manifest_for_repair(dir, &error)?
         }
     };
     let change = Change::plan(dir, manifest, Limit::default(), settings)?;
@@ -115,13 +131,16 @@ fn rebuild_manifest(dir: &Directory) -> Result<Manifest, CheckError> {
     let path = dir.manifest();
     let bytes = read_file(&*dir.fs, &path, MANIFEST_BYTES_MAX).unwrap_or_default();
     let (readable, unreadable) = Manifest::read_damaged(&bytes);
-    let trusted = !readable.entries.is_empty() && unreadable == 0;
     let names = dir.fs.list(&dir.path()).map_err(CheckError::io("list", &path))?;
-    let mut manifest = Manifest::default();
-    manifest.edit = readable.edit.max(1);
+    let missing = unreadable + readable.entries.iter().filter(|entry| !names.contains(&entry.name)).count();
+    let trusted = !readable.entries.is_empty() && missing == 0;
+    let mut manifest = Manifest { entries: Vec::new(), edit: readable.edit.max(1) };
     manifest.entries.extend(find_base(dir, &readable, &names, trusted)?);
     let seq_max = readable.seq_max();
     let mut incrs = Vec::new();
+    let mut unnamed = Vec::new();
+    // The newest generation that is certain to have begun.
+    let mut begun = 0;
     for name in &names {
         let Some(seq) = dir.incr_seq(name) else { continue };
         let named = readable.entries.iter().find(|entry| entry.name == *name);
@@ -129,20 +148,35 @@ fn rebuild_manifest(dir: &Directory) -> Result<Manifest, CheckError> {
         let file = dir.fs.open(&path, Open::Read).map_err(CheckError::io("open", &path))?;
         let mut line = [0; LINE_BYTES];
         let read = read_full_at(&*file, &mut line, 0).map_err(CheckError::io("read", &path))?;
-        match SegmentHeader::decode(&line[..read]) {
-            Ok(header) => {
-                let found = scan(&*file, &header, None).map_err(CheckError::io("read", &path))?;
-                // With every line readable, a file that none names was not part of the log unless it came later.
-                let belongs = named.is_some() || (!found.frames.is_empty() && (!trusted || seq > seq_max));
-                if belongs {
-                    let SegmentHeader { core, generation, id, .. } = header;
-                    let segment = Some(SegmentEntry { core, generation, id, end: None });
-                    incrs.push(Entry { name: name.clone(), seq, role: Role::Incr, segment });
-                }
-            }
-            Err(_) => incrs.extend(named.cloned()),
+        let Ok(header) = SegmentHeader::decode(&line[..read]) else {
+            incrs.extend(named.filter(|entry| entry.role == Role::Incr).cloned());
+            continue;
+        };
+        let found = scan(&*file, &header, None).map_err(CheckError::io("read", &path))?;
+        let SegmentHeader { core, generation, id, kind, .. } = header;
+        let segment = Some(SegmentEntry { core, generation, id, end: None });
+        let entry = Entry { name: name.clone(), seq, role: Role::Incr, segment };
+        let has_frames = !found.frames.is_empty();
+        if named.is_some() || (has_frames && kind == SegmentKind::Ordinary) {
+            begun = begun.max(generation);
+        }
+        if named.is_some() || (trusted && has_frames && seq > seq_max) {
+            incrs.push(entry);
+        } else if !trusted {
+            unnamed.push((entry, kind, generation));
         }
     }
+    // As many files without a name as names without a file: these are they. Else a barrier only counts if something came after it, since
+    // one that was prepared and never named would flush what nobody flushed; a tail repeats what stands elsewhere.
+    let all_fit = unnamed.len() == missing;
+    incrs.extend(unnamed.into_iter().filter_map(|(entry, kind, generation)| {
+        let belongs = match kind {
+            SegmentKind::Ordinary => generation <= begun,
+            SegmentKind::Barrier => generation < begun,
+            SegmentKind::Tail => false,
+        };
+        (all_fit || belongs).then_some(entry)
+    }));
     incrs.sort_by_key(|entry| entry.seq);
     if incrs.is_empty() && manifest.entries.is_empty() {
         return Err(CheckError::Refused(

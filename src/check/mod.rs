@@ -16,6 +16,9 @@ mod restore;
 mod trial;
 mod verify;
 
+#[cfg(test)]
+pub(crate) use {fix::repaired, verify::verdict};
+
 pub use change::{Built, Change, Destination};
 pub use cli::{Args, run};
 pub use history::{Kept, list as list_history};

@@ -66,7 +66,11 @@ fn log_directory(dir: &Path) -> Result<Directory, CheckError> {
     for entry in inside.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         // Backups that this program made, and history, lie next to the log.
-        if entry.path().is_dir() && !name.contains(".before-") && !name.ends_with(".history") {
+        if entry.path().is_dir()
+            && !name.contains(".before-")
+            && !name.contains(".temp-")
+            && !name.ends_with(".history")
+        {
             logs.extend(filename(&entry.path())?.map(|filename| (name, filename)));
         }
     }

@@ -65,6 +65,14 @@ pub(super) fn check_log(dir: &Directory, settings: &Settings, in_memory: bool) -
     Ok(())
 }
 
+/// What basalt-check says of a log.
+#[cfg(test)]
+pub(crate) fn verdict(dir: &Directory, settings: &Settings) -> Result<(), CheckError> {
+    let plan = recovery::plan(dir, &options(settings))?;
+    Trial::run(&plan, settings, false)?;
+    Ok(())
+}
+
 /// What a file of commands holds: where its whole commands end, and how long it is.
 pub(super) struct Commands {
     pub(super) ok_up_to: u64,

@@ -154,6 +154,8 @@ pub static SECTIONS: [Section; 9] = [
         d("aof-segment-size", &[], mem(limits::SEGMENT_BYTES_MIN, limits::SEGMENT_BYTES_MAX), "64mb", RUNTIME, HONOURED),
         d("aof-history-retention-time", &[], int(0, LONG_MAX), "86400", RUNTIME, HONOURED),
         d("aof-history-retention-size", &[], BYTES, "0", RUNTIME, HONOURED),
+        d("restore-from", &[], Kind::Text(Check::Any), "", IMMUTABLE, HONOURED),
+        d("restore-to-timestamp", &[], int(0, LONG_MAX), "0", IMMUTABLE, HONOURED),
         d("aof-on-error", &[], Kind::Choice(AofOnError::WORDS), "readonly", RUNTIME, HONOURED),
     ]},
     Section { title: "Persistence and shutdown", rows: &[

@@ -69,6 +69,9 @@ impl Keeper {
 
     /// Before a rewrite drops files: gives those a second name that hold the state before a young flush.
     pub(super) fn keep_history(&self, rewrite: Rewrite) -> Result<(), KeeperError> {
+        if self.retention.since_ms == u64::MAX {
+            return Ok(());
+        }
         let dir = self.directory();
         let mut flush = None;
         for (index, entry) in self.manifest().entries.iter().enumerate() {

@@ -208,7 +208,10 @@ impl Keeper {
         if self.rewrite != Some(rewrite) {
             return Err(KeeperError::RewriteAborted);
         }
-        self.keep_history(rewrite)?;
+        if let Err(error) = self.keep_history(rewrite) {
+            // The log itself is whole without it, and a rewrite that never ends would fill the disk.
+            tracing::warn!("what was flushed can't be kept as history: {error}");
+        }
         let path = self.dir.path();
         self.dir.fs.sync_dir(&path).map_err(|error| KeeperError::Io { action: "sync", path, error })?;
         let name = self.rewrite_base_name(rewrite);

@@ -96,7 +96,7 @@ pub use error::{KeeperError, Poisoned, Refusal};
 pub(crate) use frame::write_mark;
 pub use frame::{
     FLAG_CLEAN_STOP, FLAG_CLOSES, FLAG_SUPERSEDES, FrameHeader, HEAD_BYTES, is_whole, padded_bytes, read_header,
-    read_marks,
+    read_marks, seal,
 };
 pub use history::{HISTORY_SUFFIX, Retention, barrier_commands};
 pub use keeper::{BarrierEffects, Keeper, Rewrite};

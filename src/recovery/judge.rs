@@ -208,7 +208,12 @@ fn link(chain: &mut [&mut &mut Candidate]) -> Result<Lsn, RecoveryError> {
         let (before, rest) = chain.split_at_mut(index);
         let segment = &mut *rest[0];
         let core = segment.header.core;
-        let gap = |expected, found| RecoveryError::Gap { path: segment.path.clone(), core, expected, found };
+        // If a segment before it is damaged, that one is to be named.
+        let damaged = before.iter().find(|earlier| !matches!(earlier.scan.stop, Stop::Clean | Stop::Hole));
+        let damaged = damaged
+            .map(|earlier| earlier.corrupt(earlier.classify(earlier.scan.durable_lsn), earlier.scan.durable_lsn));
+        let path = segment.path.clone();
+        let gap = move |expected, found| damaged.unwrap_or(RecoveryError::Gap { path, core, expected, found });
         let turns = before.last().is_some_and(|last| last.header.generation != segment.header.generation);
         if turns {
             // A generation begins where the one before it was drained.

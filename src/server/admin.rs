@@ -211,10 +211,12 @@ impl Core {
             self.conns.iter_mut().for_each(|conn| conn.special.set(Special::UNAUTHENTICATED, false));
         }
         let policy = super::start::policy(self.settings.appendfsync);
-        if let Some(log) = self.shard.journal().log()
-            && log.policy() != policy
-        {
-            log.set_policy(policy);
+        let timestamps = self.settings.aof_timestamp_enabled;
+        if let Some(log) = self.shard.journal().log() {
+            log.set_timestamps(timestamps);
+            if log.policy() != policy {
+                log.set_policy(policy);
+            }
         }
     }
 
