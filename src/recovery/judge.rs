@@ -153,8 +153,9 @@ pub(crate) fn judge_incarnation(
         match row.verdict() {
             Verdict::Intact => {}
             // What a newer incarnation was built on has been repaired: nothing in it is torn any more.
-            _ if row.verdict() == Verdict::Torn && newest
-                || newest && segment.is_forgiven(row, durable_lsn, corrupt_tail_bytes_max) =>
+            _ if newest
+                && (row.verdict() == Verdict::Torn
+                    || segment.is_forgiven(row, durable_lsn, corrupt_tail_bytes_max)) =>
             {
                 findings.push(Finding::TornTail {
                     path: segment.path.clone(),

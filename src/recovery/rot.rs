@@ -178,8 +178,8 @@ fn r3_a_flipped_bit_is_found_wherever_it_is() {
             let filler = is_filler(line);
             let large = line.starts_with(b"xxxxxxxx");
             for at in 0..line.len() {
-                // The value of 62 kB and the filler are sampled; the rest is flipped byte by byte with EVERY_BYTE=1, else every fifth.
-                if (filler || large) && rng.below(3000) != 0 || !every_byte && rng.below(5) != 0 {
+                // The value of 62 kB and the filler are sampled; the rest is flipped byte by byte with EVERY_BYTE=1, else about every twelfth.
+                if (filler || large) && rng.below(3000) != 0 || !every_byte && rng.below(12) != 0 {
                     continue;
                 }
                 let rotten = fs.snapshot();
@@ -189,7 +189,7 @@ fn r3_a_flipped_bit_is_found_wherever_it_is() {
                 match read_and_compare(&rotten, &settings) {
                     Err(error) => {
                         assert!(!filler, "{place}: rotten filler is repaired");
-                        if rng.below(20) == 0 {
+                        if rng.below(8) == 0 {
                             kept_most = kept_most.max(repair(&rotten, &error, &settings, &text, &place));
                             repairs += 1;
                         }

@@ -135,19 +135,10 @@ impl<'a> Loader<'a> {
     fn replay(&mut self, db: u16, args: Args) -> Result<(), String> {
         let command = find(self.commands, args)?;
         check_database(db, self.settings)?;
-        match command.spec.name {
-            "flushall" => self.shards.iter_mut().for_each(|shard| shard.flush(None)),
-            "flushdb" => self.shards.iter_mut().for_each(|shard| shard.flush(Some(db))),
-            "swapdb" => {
-                let number = |at: usize| args.get(at).and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
-                let (Some(a), Some(b)) = (number(1), number(2)) else {
-                    return Err("a SWAPDB without databases".into());
-                };
-                self.shards.iter_mut().for_each(|shard| shard.swap(a, b));
-            }
-            _ => return self.replay_keyed(command, db, args),
+        if is_whole(command) {
+            return replay_whole(self.shards, command, db, args, self.settings);
         }
-        Ok(())
+        self.replay_keyed(command, db, args)
     }
 
     fn replay_keyed(&mut self, command: &'static Command, db: u16, args: Args) -> Result<(), String> {
@@ -223,13 +214,41 @@ impl ReplaySink for Loader<'_> {
     }
 }
 
+/// Whether a command is about whole databases.
+fn is_whole(command: &Command) -> bool {
+    matches!(command.spec.name, "flushall" | "flushdb" | "swapdb")
+}
+
+/// Replays an effect on whole databases.
+fn replay_whole(
+    shards: &mut [Shard],
+    command: &'static Command,
+    db: u16,
+    args: Args,
+    settings: &Settings,
+) -> Result<(), String> {
+    match command.spec.name {
+        "flushall" => shards.iter_mut().for_each(|shard| shard.flush(None)),
+        "flushdb" => shards.iter_mut().for_each(|shard| shard.flush(Some(db))),
+        _ => {
+            let number = |at: usize| args.get(at).and_then(|word| std::str::from_utf8(word).ok()?.parse::<u16>().ok());
+            let (Some(a), Some(b)) = (number(1), number(2)) else {
+                return Err("a SWAPDB without databases".into());
+            };
+            check_database(a, settings)?;
+            check_database(b, settings)?;
+            shards.iter_mut().for_each(|shard| shard.swap(a, b));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a command of the log is one that a start would run.
 pub(crate) fn ensure_effect(args: Args) -> Result<(), String> {
     let command = find(crate::command::all(), args)?;
-    let is_whole = matches!(command.spec.name, "flushall" | "flushdb" | "swapdb");
     match command.exec {
         Exec::Keyed(_) | Exec::Split(..) => Ok(()),
-        _ if is_whole => Ok(()),
+        _ if is_whole(command) => Ok(()),
         _ => Err(format!("{} is no effect", command.spec.name)),
     }
 }
@@ -296,8 +315,7 @@ pub fn replay_plan(
 
 /// Whether every segment of a generation holds keys of one of today's cores only.
 fn is_parallel(generation: &GenerationPlan, cores: usize) -> bool {
-    cores > 1
-        && generation.kind == SegmentKind::Ordinary
+    generation.kind == SegmentKind::Ordinary
         && generation.plain.is_none()
         && generation.segments.iter().all(|segment| {
             segment.appended.is_none()
@@ -313,6 +331,8 @@ fn replay_in_parallel(
     progress: &Progress,
 ) -> Result<(), RecoveryError> {
     let commands = crate::command::all();
+    // A log that was sealed anew has such effects between the others, and one core for all of it.
+    let is_alone = shards.len() == 1;
     std::thread::scope(|scope| {
         let threads: Vec<_> = shards
             .iter_mut()
@@ -326,7 +346,11 @@ fn replay_in_parallel(
                         segment.replay(&mut |_, db, args| {
                             progress.loaded_bytes.fetch_add(args.buffer().len() as u64, Ordering::Relaxed);
                             check_database(db, settings)?;
-                            replay_on(shard, find(commands, args)?, db, args, &mut reply)
+                            let command = find(commands, args)?;
+                            if is_alone && is_whole(command) {
+                                return replay_whole(std::slice::from_mut(shard), command, db, args, settings);
+                            }
+                            replay_on(shard, command, db, args, &mut reply)
                         })?;
                     }
                     Ok(())
