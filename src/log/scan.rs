@@ -15,18 +15,23 @@ pub(crate) struct Window<'f> {
     file: &'f dyn File,
     start: u64,
     bytes: Vec<u8>,
+    /// Length of the file: a small one needs no large buffer.
+    file_bytes: u64,
 }
 
 impl<'f> Window<'f> {
     pub(crate) fn new(file: &'f dyn File) -> Self {
-        Window { file, start: 0, bytes: Vec::new() }
+        // Without a length the buffer is as large as for a large file; reading will tell what is wrong.
+        let file_bytes = file.len().unwrap_or(u64::MAX);
+        Window { file, start: 0, bytes: Vec::new(), file_bytes }
     }
 
     /// The `len` bytes at `offset`; fewer where the file ends.
     pub(crate) fn get(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         let end = self.start + self.bytes.len() as u64;
         if offset < self.start || offset + len as u64 > end {
-            self.bytes.resize(len.max(WINDOW_BYTES), 0);
+            let left = self.file_bytes.saturating_sub(offset).min(WINDOW_BYTES as u64) as usize;
+            self.bytes.resize(len.max(left), 0);
             let read = read_full_at(self.file, &mut self.bytes, offset)?;
             self.bytes.truncate(read);
             self.start = offset;
