@@ -36,6 +36,7 @@
 //! | [`storage`] | the one door to the disk, real or simulated |
 //! | [`snapshot`] | one instant of all cores, written to an RDB file while they go on |
 //! | [`recovery`] | from the files found to a server that may serve |
+//! | [`check`] | basalt-check: verdicts, repairs, restoring to a time, from history |
 //! | [`rdb`] | Redis's snapshot format and DUMP payloads |
 //! | [`observe`] | clocks, counters, slow commands, INFO |
 //! | [`glob`] | patterns of KEYS, SCAN and PSUBSCRIBE |
@@ -47,6 +48,7 @@
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub mod bench;
+pub mod check;
 pub mod command;
 pub mod config;
 pub mod glob;

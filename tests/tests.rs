@@ -11,6 +11,8 @@
 //! | [`it::interop`] | directories that Redis or Valkey cannot read, or that they wrote and Basalt cannot |
 //! | [`it::snapshot`] | snapshots that hold no one instant, or that others cannot load |
 //! | [`it::check`] | rot that is served, or that basalt-check does not name |
+//! | [`it::fuzz`] | readers that hostile bytes crash, hang or fill with memory |
+//! | [`it::repair`] | repairs that lose what could be kept or load nowhere; a FLUSHALL by mistake; a time that cuts transactions |
 //! | [`it::limits`] | too many clients, slow readers, bulks announced and never sent |
 //! | [`it::eviction`] | memory beyond `maxmemory`, evictions undone by a restart, stalls while values are freed |
 //! | [`it::clients`] | CLIENT across cores; redis-cli, redis-benchmark, redis-py and ioredis as they come |
@@ -34,10 +36,12 @@ mod it {
     pub mod crash;
     pub mod differential;
     pub mod eviction;
+    pub mod fuzz;
     pub mod interop;
     pub mod limits;
     pub mod peers;
     pub mod protocol;
+    pub mod repair;
     pub mod rng;
     pub mod saving;
     pub mod server;

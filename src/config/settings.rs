@@ -38,6 +38,18 @@ pub struct Settings {
     pub auto_aof_rewrite_min_bytes: u64,
     /// Whether a torn tail of the log is cut off at the start, or stops it.
     pub aof_load_truncated: bool,
+    /// `aof-load-corrupt-tail-max-size`, bytes.
+    pub aof_load_corrupt_tail_bytes_max: u64,
+    /// `aof-timestamp-enabled`
+    pub aof_timestamp_enabled: bool,
+    /// `restore-from`: the log that this server's is made from, if it has none yet.
+    pub restore_from: Option<PathBuf>,
+    /// `restore-to-timestamp`, Unix milliseconds.
+    pub restore_to_ms: Option<u64>,
+    /// `aof-history-retention-time`, seconds; 0 keeps no history.
+    pub aof_history_retention_s: u64,
+    /// `aof-history-retention-size`, bytes; 0 is no limit.
+    pub aof_history_retention_bytes: u64,
     /// When a snapshot is written by itself; none: never.
     pub save_points: Vec<SavePoint>,
     /// The snapshot's file, absolute.
@@ -275,6 +287,15 @@ impl From<&Config> for Settings {
             auto_aof_rewrite_percentage: from.number("auto-aof-rewrite-percentage"),
             auto_aof_rewrite_min_bytes: from.bytes("auto-aof-rewrite-min-size"),
             aof_load_truncated: from.bool("aof-load-truncated"),
+            aof_load_corrupt_tail_bytes_max: from.bytes("aof-load-corrupt-tail-max-size"),
+            aof_timestamp_enabled: from.bool("aof-timestamp-enabled"),
+            restore_from: Some(from.text("restore-from")).filter(|path| !path.is_empty()).map(to_path),
+            restore_to_ms: match from.number::<u64>("restore-to-timestamp") {
+                0 => None,
+                time => crate::check::parse_time(&time.to_string()),
+            },
+            aof_history_retention_s: from.number("aof-history-retention-time"),
+            aof_history_retention_bytes: from.bytes("aof-history-retention-size"),
             save_points: from.save_points(),
             rdb_file: dir.join(to_path(from.text("dbfilename"))),
             dir_is_default: dir == default_directory(config),

@@ -67,7 +67,6 @@ const MARK_REFUSED: Standing = Refused("connections can't be marked");
 const RDMA_REFUSED: Standing = Refused("there is no RDMA");
 const MPTCP_REFUSED: Standing = Refused("there is no Multipath TCP");
 const PRELOAD_REFUSED: Standing = Refused("only the files in 'dir' can be loaded at the start");
-const CORRUPT_TAIL_REFUSED: Standing = Refused("rotten data is never cut off unasked: see basalt-check");
 const IMPORT_REFUSED: Standing = Refused("there is no import mode: keys would expire while they are being imported");
 // The user ought to know.
 const DEFRAG_WARNED: Standing = Warn("memory is not defragmented");
@@ -75,7 +74,6 @@ const COMPRESS_WARNED: Standing = Warn("lists are not compressed");
 const CPULIST_WARNED: Standing = Warn("CPUs are not chosen here: start the server under taskset or CPUAffinity=");
 const OOM_WARNED: Standing = Warn("the process's oom_score_adj is left as it is");
 const LOG_FORMAT_WARNED: Standing = Warn("the log has one format");
-const TIMESTAMP_WARNED: Standing = Warn("no timestamp annotations are written");
 const COLLATE_WARNED: Standing = Warn("texts are ordered by their bytes");
 
 // Bounds.
@@ -149,6 +147,10 @@ pub static SECTIONS: [Section; 9] = [
         d("snapshot-memory", &[], BYTES, "64mb", RUNTIME, HONOURED),
         d("snapshot-rate-limit", &[], BYTES, "0", RUNTIME, HONOURED),
         d("rdb-plain", &[], BOOL, "no", RUNTIME, HONOURED),
+        d("aof-history-retention-time", &[], int(0, LONG_MAX), "86400", RUNTIME, HONOURED),
+        d("aof-history-retention-size", &[], BYTES, "0", RUNTIME, HONOURED),
+        d("restore-from", &[], Kind::Text(Check::Any), "", IMMUTABLE, HONOURED),
+        d("restore-to-timestamp", &[], int(0, LONG_MAX), "0", IMMUTABLE, HONOURED),
         d("aof-on-error", &[], Kind::Choice(AofOnError::WORDS), "readonly", RUNTIME, HONOURED),
     ]},
     Section { title: "Persistence and shutdown", rows: &[
@@ -160,9 +162,9 @@ pub static SECTIONS: [Section; 9] = [
         d("auto-aof-rewrite-percentage", &[], COUNT, "100", RUNTIME, HONOURED),
         d("auto-aof-rewrite-min-size", &[], BYTES, "64mb", RUNTIME, HONOURED),
         d("aof-load-truncated", &[], BOOL, "yes", RUNTIME, HONOURED),
-        d("aof-load-corrupt-tail-max-size", &[], BYTES, "0", RUNTIME, CORRUPT_TAIL_REFUSED),
+        d("aof-load-corrupt-tail-max-size", &[], BYTES, "0", RUNTIME, HONOURED),
         d("aof-use-rdb-preamble", &[], BOOL, "yes", RUNTIME, ALWAYS_RDB_BASE),
-        d("aof-timestamp-enabled", &[], BOOL, "no", RUNTIME, TIMESTAMP_WARNED),
+        d("aof-timestamp-enabled", &[], BOOL, "no", RUNTIME, HONOURED),
         d("aof-rewrite-incremental-fsync", &[], BOOL, "yes", RUNTIME, DIRECT_IO),
         d("aof-disable-auto-gc", &[], BOOL, "no", HIDDEN, NO_TEST_AID),
         d("aof-rewrite-cpulist", &["aof_rewrite_cpulist"], OPTIONAL, "", IMMUTABLE, NO_FORK),

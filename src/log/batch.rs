@@ -7,8 +7,11 @@ use crate::storage::AlignedBuf;
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
-/// Bytes that a record may take beyond its commands: SELECT, MULTI, EXEC, a mark line.
-pub(crate) const RECORD_BYTES_EXTRA: u64 = 27 + 15 + 14 + frame::MARK_BYTES as u64;
+/// Bytes that a record may take beyond its commands: SELECT, MULTI, EXEC, a mark line, and its frame's timestamp.
+pub(crate) const RECORD_BYTES_EXTRA: u64 = 27 + 15 + 14 + frame::MARK_BYTES as u64 + TIMESTAMP_BYTES;
+
+/// Length of a timestamp line until the year 2286: `#TS:1700000000\r\n`.
+pub(crate) const TIMESTAMP_BYTES: u64 = 16;
 
 /// Records that wait for their frame.
 #[derive(Debug)]
@@ -212,6 +215,19 @@ impl Unsealed {
         self.buf.truncate(content);
         self.buf.resize(self.header.frame_bytes(block_bytes) as usize, 0);
         frame::fill_padding(&mut self.buf[content..]);
+    }
+
+    /// Puts Redis's annotation of the header's time in front of the first command (`aof-timestamp-enabled`).
+    pub(crate) fn insert_timestamp(&mut self, block_bytes: u32) {
+        let seconds = (self.header.time_ms / 1000).min(9_999_999_999);
+        let line = format!("#TS:{seconds:010}\r\n");
+        let content = self.header.content_bytes() as usize;
+        self.buf.truncate(content);
+        self.buf.resize(content + line.len(), 0);
+        self.buf.copy_within(HEAD_BYTES..content, HEAD_BYTES + line.len());
+        self.buf[HEAD_BYTES..HEAD_BYTES + line.len()].copy_from_slice(line.as_bytes());
+        self.header.payload_bytes += line.len() as u64;
+        self.pad(block_bytes);
     }
 
     /// Completes the header for `offset` of a segment whose database is `segment_db` so far.

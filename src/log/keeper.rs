@@ -13,10 +13,11 @@ use super::core::SegmentEnd;
 use super::directory::{Directory, FIRST_LSN, Incarnation};
 use super::error::KeeperError;
 use super::frame::{FLAG_CLOSES, padded_bytes};
+use super::history::Retention;
 use super::manifest::{Entry, Manifest, Role, SegmentEntry};
 use super::segment::{LINE_BYTES, Segment, SegmentHeader, SegmentKind};
 use super::types::Lsn;
-use crate::storage::{AlignedBuf, File, Open, write_all_at};
+use crate::storage::{AlignedBuf, File, Open, is_out_of_space, write_all_at};
 
 /// Filler is written in pieces of this many bytes.
 const FILL_BYTES: usize = 1 << 20;
@@ -34,6 +35,8 @@ pub struct Keeper {
     entropy: u64,
     poisoned: Option<String>,
     rewrite: Option<Rewrite>,
+    /// Which flushes are kept as history.
+    pub(super) retention: Retention,
     /// Keeps other servers out of the data directory.
     _lock: Arc<dyn File>,
 }
@@ -45,6 +48,13 @@ pub struct Rewrite {
     cut_generation: u64,
     /// Number of the new base.
     base_seq: u64,
+}
+
+impl Rewrite {
+    /// Everything up to this generation goes into the new base.
+    pub(super) fn cut_generation(&self) -> u64 {
+        self.cut_generation
+    }
 }
 
 /// Effects on whole databases, each with the database it runs in.
@@ -75,6 +85,7 @@ impl Keeper {
         assert!(incarnation.cores >= 1 && incarnation.cores as usize <= super::CORES_MAX);
         let entropy = incarnation.entropy ^ incarnation.id;
         let (poisoned, rewrite, relaxed) = (None, None, incarnation.relaxed);
+        let retention = Retention { since_ms: u64::MAX, bytes_max: 0 };
         let mut keeper = Keeper {
             dir,
             incarnation,
@@ -85,6 +96,7 @@ impl Keeper {
             entropy,
             poisoned,
             rewrite,
+            retention,
             _lock: lock,
         };
         let lsns = vec![FIRST_LSN; incarnation.cores as usize];
@@ -121,7 +133,14 @@ impl Keeper {
         self.check()?;
         let (kind, generation) = (SegmentKind::Ordinary, self.generation);
         let wanted = Wanted { kind, core, generation, bytes, first_lsn_min, effects: None };
-        let segments = [self.create(&wanted, now_ms)?];
+        let created = loop {
+            match self.create(&wanted, now_ms) {
+                // Room for what is being written matters more than what was flushed.
+                Err(KeeperError::Io { error, .. }) if is_out_of_space(&error) && self.drop_oldest_history() => {}
+                other => break other?,
+            }
+        };
+        let segments = [created];
         self.sync_dir_or_remove(&segments)?;
         let mut manifest = self.manifest.clone();
         manifest.entries.push(entry(&segments[0]));
@@ -203,6 +222,10 @@ impl Keeper {
         self.check()?;
         if self.rewrite != Some(rewrite) {
             return Err(KeeperError::RewriteAborted);
+        }
+        if let Err(error) = self.keep_history(rewrite) {
+            // The log itself is whole without it, and a rewrite that never ends would fill the disk.
+            tracing::warn!("what was flushed can't be kept as history: {error}");
         }
         let path = self.dir.path();
         self.dir.fs.sync_dir(&path).map_err(|error| KeeperError::Io { action: "sync", path, error })?;

@@ -136,6 +136,22 @@ impl Manifest {
         text.into_bytes()
     }
 
+    /// What can still be read of a damaged manifest, and how many lines cannot. Nothing vouches for it.
+    pub fn read_damaged(bytes: &[u8]) -> (Manifest, usize) {
+        let mut manifest = Manifest::default();
+        let mut unreadable = 0;
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            match read_entry(line) {
+                Ok((entry, _)) if manifest.entries.iter().all(|other| other.name != entry.name) => {
+                    manifest.entries.push(entry);
+                }
+                _ if line.starts_with(LAST_LINE.as_bytes()) => {}
+                _ => unreadable += 1,
+            }
+        }
+        (manifest, unreadable)
+    }
+
     /// Reads a manifest of Basalt, Redis or Valkey.
     pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestFault> {
         let mut manifest = Manifest::default();

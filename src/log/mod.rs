@@ -79,6 +79,7 @@ mod directory;
 mod error;
 mod frame;
 mod hex;
+mod history;
 mod keeper;
 mod manifest;
 mod parse;
@@ -97,8 +98,9 @@ pub use error::{KeeperError, Poisoned, Refusal};
 pub(crate) use frame::write_mark;
 pub use frame::{
     FLAG_CLEAN_STOP, FLAG_CLOSES, FLAG_SUPERSEDES, FrameHeader, HEAD_BYTES, is_whole, padded_bytes, read_header,
-    read_marks, read_trailer,
+    read_marks, read_trailer, seal,
 };
+pub use history::{HISTORY_SUFFIX, Retention, barrier_commands};
 pub use keeper::{BarrierEffects, Keeper, Rewrite};
 pub(crate) use keeper::{SwitchError, switch_manifest};
 pub use manifest::{Entry, MANIFEST_BYTES_MAX, Manifest, ManifestFault, Role, SegmentEntry};

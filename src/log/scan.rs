@@ -15,18 +15,23 @@ pub(crate) struct Window<'f> {
     file: &'f dyn File,
     start: u64,
     bytes: Vec<u8>,
+    /// Length of the file: a small one needs no large buffer.
+    file_bytes: u64,
 }
 
 impl<'f> Window<'f> {
     pub(crate) fn new(file: &'f dyn File) -> Self {
-        Window { file, start: 0, bytes: Vec::new() }
+        // Without a length the buffer is as large as for a large file; reading will tell what is wrong.
+        let file_bytes = file.len().unwrap_or(u64::MAX);
+        Window { file, start: 0, bytes: Vec::new(), file_bytes }
     }
 
     /// The `len` bytes at `offset`; fewer where the file ends.
     pub(crate) fn get(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         let end = self.start + self.bytes.len() as u64;
         if offset < self.start || offset + len as u64 > end {
-            self.bytes.resize(len.max(WINDOW_BYTES), 0);
+            let left = self.file_bytes.saturating_sub(offset).min(WINDOW_BYTES as u64) as usize;
+            self.bytes.resize(len.max(left), 0);
             let read = read_full_at(self.file, &mut self.bytes, offset)?;
             self.bytes.truncate(read);
             self.start = offset;
@@ -45,6 +50,8 @@ pub struct FrameSpan {
     pub first_lsn: Lsn,
     /// How many records it has.
     pub count: u32,
+    /// When it was sealed, Unix milliseconds.
+    pub time_ms: u64,
 }
 
 impl FrameSpan {
@@ -136,10 +143,6 @@ pub fn scan(file: &dyn File, header: &SegmentHeader, end: Option<u64>) -> io::Re
         damaged_filler_bytes: 0,
         appended_bytes: len.saturating_sub(header.size_bytes),
     };
-    if len < header.size_bytes {
-        scan.stop = Stop::FileEnds;
-        return Ok(scan);
-    }
     let limit = end.unwrap_or(header.size_bytes).min(header.size_bytes);
     scan.stop = loop {
         if scan.stop_offset >= limit || scan.closed {
@@ -154,8 +157,8 @@ pub fn scan(file: &dyn File, header: &SegmentHeader, end: Option<u64>) -> io::Re
                 scan.supersedes |= scan.frames.is_empty() && frame.flags & FLAG_SUPERSEDES != 0;
                 scan.closed = frame.flags & FLAG_CLOSES != 0;
                 scan.durable_lsn = scan.durable_lsn.max(frame.durable_lsn);
-                let FrameHeader { first_lsn, count, .. } = frame;
-                scan.frames.push(FrameSpan { offset: scan.stop_offset, first_lsn, count });
+                let FrameHeader { first_lsn, count, time_ms, .. } = frame;
+                scan.frames.push(FrameSpan { offset: scan.stop_offset, first_lsn, count, time_ms });
                 scan.marks.extend(marks);
                 scan.rounds.extend(rounds);
                 scan.clean_stop = frame.flags & FLAG_CLEAN_STOP != 0;
@@ -169,6 +172,11 @@ pub fn scan(file: &dyn File, header: &SegmentHeader, end: Option<u64>) -> io::Re
             Found::Nothing => break Stop::NotAFrame,
         }
     };
+    if len < header.size_bytes {
+        scan.stop = Stop::FileEnds;
+        scan.remains_bytes = header.size_bytes - len;
+        return Ok(scan);
+    }
     look_behind(&mut window, header, end.is_some(), &mut scan)?;
     if scan.stop == Stop::Clean && scan.remains_bytes > scan.damaged_filler_bytes && end.is_none() {
         scan.stop = Stop::Hole;

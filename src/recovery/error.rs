@@ -35,7 +35,8 @@ impl std::fmt::Display for Corruption {
         write!(f, "; case {}): {}. ", row.label(), row.text())?;
         write!(
             f,
-            "Restore the file from a backup, or look with 'basalt-check' and let 'basalt-check --fix' cut the log there"
+            "Restore the file from a backup, or look with 'basalt-check' and let 'basalt-check --fix' cut the log there. \
+             If the file was edited by hand, 'basalt-check --reseal' checks and seals it anew"
         )
     }
 }
@@ -60,7 +61,7 @@ pub enum RecoveryError {
         error: io::Error,
     },
     /// The manifest can't be used.
-    #[error("the manifest {} can't be used: {fault}. Restore it from a backup, or run 'basalt-check'", path.display())]
+    #[error("the manifest {} can't be used: {fault}. Restore it from a backup, or let 'basalt-check --fix' write it anew from the segments; after an edit by hand, 'basalt-check --reseal'", path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,

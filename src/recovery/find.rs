@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use super::error::RecoveryError;
 use super::judge::{Candidate, judge_barrier, judge_incarnation};
 use super::plain::{PlainPart, begins_with_rdb};
 use super::plan::{Base, Finding, GenerationPlan, Options, Plan, SegmentPlan};
 use crate::log::{
-    Directory, Entry, HeaderFault, LINE_BYTES, MANIFEST_BYTES_MAX, Manifest, Role, SegmentHeader, SegmentKind, scan,
+    Directory, Entry, HeaderFault, LINE_BYTES, MANIFEST_BYTES_MAX, Manifest, Role, Scan, SegmentHeader, SegmentKind,
+    scan,
 };
 use crate::storage::{File, Open, read_file, read_full_at};
 
@@ -27,19 +29,73 @@ pub fn plan(dir: &Directory, options: &Options) -> Result<Plan, RecoveryError> {
     finder.plan(lock)
 }
 
-fn take_lock(dir: &Directory, options: &Options) -> Result<Arc<dyn File>, RecoveryError> {
+/// Takes the data directory's lock, so that no server can start while it is held.
+pub(crate) fn lock_directory(dir: &Directory) -> Result<Option<Arc<dyn File>>, RecoveryError> {
+    take_lock(dir, &Options::default())
+}
+
+/// Takes the data directory's lock, unless the caller holds it. Who only looks makes no file for it.
+pub(super) fn take_lock(dir: &Directory, options: &Options) -> Result<Option<Arc<dyn File>>, RecoveryError> {
+    if options.lock_held {
+        return Ok(None);
+    }
     let path = dir.lock_file();
     let failed = |error| RecoveryError::Io { action: "lock", path: path.clone(), error };
-    let lock = dir.fs.open(&path, Open::Lock).map_err(failed)?;
+    let how = if options.inspect { Open::Read } else { Open::Lock };
+    let lock = match dir.fs.open(&path, how) {
+        Err(error) if options.inspect && error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(failed)?,
+    };
     match lock.lock(options.lock_patience).map_err(failed)? {
-        true => Ok(lock),
+        true => Ok(Some(lock)),
         false => Err(RecoveryError::Locked(path)),
     }
 }
 
-struct Finder<'d> {
-    dir: &'d Directory,
-    options: &'d Options,
+pub(super) struct Finder<'d> {
+    pub(super) dir: &'d Directory,
+    pub(super) options: &'d Options,
+}
+
+/// Where the segments of a manifest are read: what is scanned, and with which end.
+struct ToScan {
+    header: SegmentHeader,
+    name: (String, PathBuf),
+    file: Arc<dyn File>,
+    end: Option<(u64, crate::log::Lsn)>,
+}
+
+/// Reads segments, several at a time. The order is kept.
+fn scan_all(segments: Vec<ToScan>, options: &Options) -> Vec<io::Result<Candidate>> {
+    let one = |segment: &ToScan| {
+        let found = scan(&*segment.file, &segment.header, segment.end.map(|(offset, _)| offset));
+        if let Some(counter) = options.scanned_bytes {
+            counter.fetch_add(segment.header.size_bytes, Ordering::Relaxed);
+        }
+        found
+    };
+    let mut scans: Vec<Option<io::Result<Scan>>> = segments.iter().map(|_| None).collect();
+    if options.threads <= 1 || segments.len() <= 1 {
+        scans.iter_mut().zip(&segments).for_each(|(found, segment)| *found = Some(one(segment)));
+    } else {
+        let places = Mutex::new(scans.iter_mut().zip(&segments));
+        std::thread::scope(|scope| {
+            for _ in 0..options.threads.min(segments.len()) {
+                scope.spawn(|| {
+                    loop {
+                        let next = places.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
+                        let Some((found, segment)) = next else { break };
+                        *found = Some(one(segment));
+                    }
+                });
+            }
+        });
+    }
+    let scans = scans.into_iter().map(|found| found.expect("every segment was read"));
+    let candidates = segments.into_iter().zip(scans);
+    candidates
+        .map(|(ToScan { header, name, file, end }, found)| Ok(Candidate::new(header, name, file, end, found?)))
+        .collect()
 }
 
 fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> RecoveryError {
@@ -48,8 +104,8 @@ fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> RecoveryEr
 }
 
 impl Finder<'_> {
-    fn plan(&self, lock: Arc<dyn File>) -> Result<Plan, RecoveryError> {
-        let mut plan = Plan {
+    pub(super) fn empty_plan(&self, lock: Option<Arc<dyn File>>) -> Plan {
+        Plan {
             dir: self.dir.clone(),
             base: None,
             generations: Vec::new(),
@@ -61,7 +117,11 @@ impl Finder<'_> {
             next_generation: 1,
             next_seq: 1,
             lock,
-        };
+        }
+    }
+
+    fn plan(&self, lock: Option<Arc<dyn File>>) -> Result<Plan, RecoveryError> {
+        let mut plan = self.empty_plan(lock);
         let path = self.dir.manifest();
         let named = self.dir.fs.exists(&path).map_err(failed("look for", &path))?;
         if named {
@@ -81,6 +141,9 @@ impl Finder<'_> {
     }
 
     fn sync_dir(&self) -> Result<(), RecoveryError> {
+        if self.options.inspect {
+            return Ok(());
+        }
         let path = self.dir.path();
         self.dir.fs.sync_dir(&path).map_err(failed("sync", &path))
     }
@@ -98,7 +161,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    fn find_base(&self, plan: &mut Plan) -> Result<(), RecoveryError> {
+    pub(super) fn find_base(&self, plan: &mut Plan) -> Result<(), RecoveryError> {
         let Some(entry) = plan.manifest.base() else { return Ok(()) };
         let mut path = self.dir.file(&entry.name);
         let single = self.dir.data_dir.join(&self.dir.filename);
@@ -126,8 +189,9 @@ impl Finder<'_> {
     }
 
     /// Opens a named file, waits for its last writer, and syncs it, so that what is read is also what a power cut leaves (rule V1).
-    fn open(&self, path: &Path) -> Result<Arc<dyn File>, RecoveryError> {
-        let file = match self.dir.fs.open(path, Open::ReadWrite) {
+    pub(super) fn open(&self, path: &Path) -> Result<Arc<dyn File>, RecoveryError> {
+        let how = if self.options.inspect { Open::Read } else { Open::ReadWrite };
+        let file = match self.dir.fs.open(path, how) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(RecoveryError::FileMissing(path.to_path_buf()));
             }
@@ -136,34 +200,52 @@ impl Finder<'_> {
         if !file.lock(self.options.lock_patience).map_err(failed("lock", path))? {
             return Err(RecoveryError::SegmentBusy(path.to_path_buf()));
         }
-        file.sync_all().map_err(failed("sync", path))?;
+        if !self.options.inspect {
+            file.sync_all().map_err(failed("sync", path))?;
+        }
         Ok(file)
     }
 
     fn open_incrs(&self, manifest: &Manifest) -> Result<Vec<Incr>, RecoveryError> {
-        let mut incrs = Vec::new();
+        let mut plain = Vec::new();
+        let mut segments = Vec::new();
+        let mut places = Vec::new();
         let mut generation = 0;
         for entry in manifest.incrs() {
             let path = self.dir.file(&entry.name);
             let file = self.open(&path)?;
             let Some(header) = self.read_header(entry, &path, &*file)? else {
-                incrs.push(Incr::Plain(path, file));
+                places.push(true);
+                plain.push(Incr::Plain(path, file));
                 continue;
             };
+            places.push(false);
             if header.generation < generation {
                 let what = "its generation is older than that of a segment before it";
                 return Err(RecoveryError::Disagrees { path, what });
             }
             generation = header.generation;
             let end = entry.segment.and_then(|segment| segment.end);
-            let found = scan(&*file, &header, end.map(|(offset, _)| offset)).map_err(failed("read", &path))?;
-            incrs.push(Incr::Ours(Box::new(Candidate::new(header, (entry.name.clone(), path), file, end, found))));
+            segments.push(ToScan { header, name: (entry.name.clone(), path), file, end });
         }
-        Ok(incrs)
+        let paths: Vec<_> = segments.iter().map(|segment| segment.name.1.clone()).collect();
+        let scans = scan_all(segments, self.options).into_iter().zip(paths);
+        let mut segments = scans.map(|(found, path)| match found {
+            Ok(candidate) => Ok(Incr::Ours(Box::new(candidate))),
+            Err(error) => Err(failed("read", &path)(error)),
+        });
+        let mut plain = plain.into_iter().map(Ok);
+        let in_order = places.into_iter().map(|is_plain| if is_plain { plain.next() } else { segments.next() });
+        in_order.flatten().collect()
     }
 
     /// The header line, checked against the manifest; `None` if another server wrote the file.
-    fn read_header(&self, entry: &Entry, path: &Path, file: &dyn File) -> Result<Option<SegmentHeader>, RecoveryError> {
+    pub(super) fn read_header(
+        &self,
+        entry: &Entry,
+        path: &Path,
+        file: &dyn File,
+    ) -> Result<Option<SegmentHeader>, RecoveryError> {
         let mut line = [0; LINE_BYTES];
         let read = read_full_at(file, &mut line, 0).map_err(failed("read", path))?;
         let header = match (SegmentHeader::decode(&line[..read]), entry.segment) {
@@ -207,7 +289,9 @@ impl Finder<'_> {
                 }
             }
             let newest = incarnations.last() == Some(&incarnation);
-            for segment in judge_incarnation(&mut ordinary, newest, self.options.boot, &mut plan.findings)? {
+            let forgiven = self.options.corrupt_tail_bytes_max;
+            let boot = self.options.boot;
+            for segment in judge_incarnation(&mut ordinary, newest, boot, forgiven, &mut plan.findings)? {
                 plans.insert(segment.header.seq, segment);
             }
         }
@@ -298,7 +382,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    fn is_base(&self, name: &str) -> bool {
+    pub(super) fn is_base(&self, name: &str) -> bool {
         let number = name.strip_prefix(&self.dir.filename).and_then(|rest| rest.strip_prefix('.'));
         let number = number.and_then(|rest| rest.strip_suffix(".base.rdb").or(rest.strip_suffix(".base.aof")));
         number.is_some_and(|number| number.parse::<u64>().is_ok())

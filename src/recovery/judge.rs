@@ -21,9 +21,9 @@ pub(crate) struct Candidate {
     /// Where its frames end, if the manifest says so.
     pub(crate) end: Option<(u64, Lsn)>,
     pub(crate) scan: Scan,
-    continued: Continued,
+    pub(super) continued: Continued,
     /// The record that would come next in it.
-    expected: Lsn,
+    pub(super) expected: Lsn,
     /// Records above this are overridden by a later segment.
     pub(super) valid_to: Lsn,
     /// A segment before it lost its end with the power, so nothing in it counts.
@@ -42,7 +42,7 @@ impl Candidate {
         Candidate { header, name, path, file, end, scan, continued, expected, valid_to, beyond: false }
     }
 
-    fn classify(&self, durable_lsn: Lsn) -> Row {
+    pub(super) fn classify(&self, durable_lsn: Lsn) -> Row {
         let scan = &self.scan;
         let sealed = self.end.map(|(offset, lsn)| {
             let last = scan.last_lsn().unwrap_or(lsn);
@@ -60,6 +60,17 @@ impl Candidate {
         })
     }
 
+    /// Whether a bad tail may be cut since the operator said that so many bytes may be (`aof-load-corrupt-tail-max-size`). What
+    /// was acknowledged is never cut.
+    fn is_forgiven(&self, row: Row, durable_lsn: Lsn, bytes_max: u64) -> bool {
+        let is_tail = self.continued == Continued::No && self.end.is_none() && !self.scan.closed;
+        let behind = self.scan.remains_bytes - self.scan.damaged_filler_bytes;
+        matches!(row, Row::FrameRotten | Row::NotAFrame)
+            && is_tail
+            && self.expected > durable_lsn
+            && behind <= bytes_max
+    }
+
     fn corrupt(&self, row: Row, durable_lsn: Lsn) -> RecoveryError {
         RecoveryError::Corrupt(Corruption {
             path: self.path.clone(),
@@ -72,7 +83,7 @@ impl Candidate {
     }
 
     /// What is kept of it, with `cut` the last record of its core that is.
-    fn plan(&self, cut: Lsn, findings: &mut Vec<Finding>) -> SegmentPlan {
+    pub(super) fn plan(&self, cut: Lsn, findings: &mut Vec<Finding>) -> SegmentPlan {
         let keep = cut.min(self.valid_to);
         let mut kept_end = self.header.data_start();
         let mut kept_last_lsn = 0;
@@ -116,11 +127,12 @@ pub(crate) fn judge_barrier(candidate: &Candidate, findings: &mut Vec<Finding>) 
 }
 
 /// Judges all ordinary segments of one incarnation, in the order of their numbers; `newest` says that nothing newer exists, `boot` is
-/// this run of the machine.
+/// this run of the machine. A bad last frame of at most `corrupt_tail_bytes_max` bytes that nobody acknowledged is cut like a torn one.
 pub(crate) fn judge_incarnation(
     segments: &mut [&mut Candidate],
     newest: bool,
     boot: u64,
+    corrupt_tail_bytes_max: u64,
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<SegmentPlan>, RecoveryError> {
     let Some(first) = segments.first() else { return Ok(Vec::new()) };
@@ -146,12 +158,17 @@ pub(crate) fn judge_incarnation(
         match row.verdict() {
             Verdict::Intact => {}
             // What a newer incarnation was built on has been repaired: nothing in it is torn any more.
-            Verdict::Torn if newest => findings.push(Finding::TornTail {
-                path: segment.path.clone(),
-                offset: segment.scan.stop_offset,
-                first_lsn: segment.expected,
-                row,
-            }),
+            _ if newest
+                && (row.verdict() == Verdict::Torn
+                    || segment.is_forgiven(row, durable_lsn, corrupt_tail_bytes_max)) =>
+            {
+                findings.push(Finding::TornTail {
+                    path: segment.path.clone(),
+                    offset: segment.scan.stop_offset,
+                    first_lsn: segment.expected,
+                    row,
+                })
+            }
             Verdict::Torn | Verdict::Corrupt => return Err(segment.corrupt(row, durable_lsn)),
         }
     }
@@ -202,7 +219,12 @@ fn link(chain: &mut [&mut &mut Candidate], newest: bool) -> Result<Lsn, Recovery
         let (before, rest) = chain.split_at_mut(index);
         let segment = &mut *rest[0];
         let core = segment.header.core;
-        let gap = |expected, found| RecoveryError::Gap { path: segment.path.clone(), core, expected, found };
+        // If a segment before it is damaged, that one is to be named.
+        let damaged = before.iter().find(|earlier| !matches!(earlier.scan.stop, Stop::Clean | Stop::Hole));
+        let damaged = damaged
+            .map(|earlier| earlier.corrupt(earlier.classify(earlier.scan.durable_lsn), earlier.scan.durable_lsn));
+        let path = segment.path.clone();
+        let gap = move |expected, found| damaged.unwrap_or(RecoveryError::Gap { path, core, expected, found });
         let turns = before.last().is_some_and(|last| last.header.generation != segment.header.generation);
         if turns {
             // A generation begins where the one before it was drained.

@@ -16,13 +16,18 @@ mod replay;
 #[cfg(test)]
 mod rot;
 mod rounds;
+mod salvage;
 #[cfg(test)]
 mod simulation;
 mod table;
 
 pub use error::{Corruption, RecoveryError};
+pub(crate) use find::lock_directory;
 pub use find::plan;
 pub use plain::PlainPart;
+pub(crate) use plain::Tolerance;
 pub use plan::{Base, Finding, GenerationPlan, Options, Plan, SegmentPlan};
 pub use replay::{EffectSink, ReplaySink};
+pub(crate) use salvage::Hollow;
+pub use salvage::{Limit, Loss, Salvage, salvage};
 pub use table::{Continued, Facts, Row, Verdict, classify};

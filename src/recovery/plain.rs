@@ -22,6 +22,8 @@ pub struct PlainPart {
     pub end: u64,
     /// Bytes behind `end` that are cut: a command or transaction that was not written to its end.
     pub cut_bytes: u64,
+    /// Whether it is cut because a timestamp says that what follows was written too late.
+    pub cut_by_time: bool,
     /// Whether an RDB image comes first, whose length only its reader finds out.
     pub rdb_first: bool,
 }
@@ -33,6 +35,8 @@ pub(crate) struct Tolerance {
     pub truncated: bool,
     /// So many bytes of anything (`aof-load-corrupt-tail-max-size`).
     pub corrupt_bytes_max: u64,
+    /// Nothing behind the first timestamp later than this counts, Unix milliseconds.
+    pub time_ms: Option<u64>,
 }
 
 /// Whether the file begins with an RDB image.
@@ -52,8 +56,9 @@ impl PlainPart {
         let len = file.len().map_err(failed)?;
         let mut window = Window::new(&*file);
         let rdb_first = start == 0 && begins_with_rdb(window.get(0, 16).map_err(failed)?);
-        let end = if rdb_first { len } else { walk(path, &mut window, start, len, tolerance, |_| Ok(()))? };
-        Ok(PlainPart { path: path.to_path_buf(), file, start, end, cut_bytes: len - end, rdb_first })
+        let (end, cut_by_time) =
+            if rdb_first { (len, false) } else { walk(path, &mut window, start, len, tolerance, |_| Ok(()))? };
+        Ok(PlainPart { path: path.to_path_buf(), file, start, end, cut_bytes: len - end, cut_by_time, rdb_first })
     }
 
     /// Gives all commands to `sink`, in order. Transactions are given command by command.
@@ -68,7 +73,7 @@ impl PlainPart {
         }
         let mut db = 0;
         let mut window = Window::new(&*self.file);
-        let tolerance = Tolerance { truncated: true, corrupt_bytes_max: 0 };
+        let tolerance = Tolerance { truncated: true, corrupt_bytes_max: 0, time_ms: None };
         walk(&self.path, &mut window, start, self.end, tolerance, |args| {
             if is_word(&args, b"SELECT") && args.len() == 2 {
                 let number = std::str::from_utf8(args.at(1)).ok().and_then(|text| text.parse().ok());
@@ -88,7 +93,8 @@ pub(crate) fn is_word(args: &Args<'_>, word: &[u8]) -> bool {
     args.at(0).eq_ignore_ascii_case(word)
 }
 
-/// Reads commands and annotations from `start` to `len`; returns where the last whole command or transaction ends.
+/// Reads commands and annotations from `start` to `len`; returns where the last whole command or transaction ends, and whether
+/// that is so because what follows is too late.
 fn walk(
     path: &Path,
     window: &mut Window<'_>,
@@ -96,7 +102,7 @@ fn walk(
     len: u64,
     tolerance: Tolerance,
     mut command: impl FnMut(Args<'_>) -> Result<(), &'static str>,
-) -> Result<u64, RecoveryError> {
+) -> Result<(u64, bool), RecoveryError> {
     let plain = |offset, what| RecoveryError::Plain { path: path.to_path_buf(), offset, what };
     let failed = |error: io::Error| RecoveryError::Io { action: "read", path: path.to_path_buf(), error };
     let mut words = Vec::new();
@@ -108,14 +114,16 @@ fn walk(
         let bytes = window.get(offset, want.min(left as usize)).map_err(failed)?;
         let all = bytes.len() as u64 == left;
         let found = match bytes.first() {
-            Some(b'#') => read_annotation(bytes),
+            Some(b'#') if b"#TS:".starts_with(&bytes[..bytes.len().min(4)]) => read_annotation(bytes),
+            Some(b'#') => Err(Broken::Malformed),
             _ => read_command(bytes, &mut words),
         };
         match found {
             Ok(taken) => {
                 if bytes[0] == b'#' {
-                    if !bytes.starts_with(b"#TS:") {
-                        return Err(plain(offset, "an annotation that Redis does not write: a damaged segment?"));
+                    let seconds = std::str::from_utf8(&bytes[4..taken]).ok().and_then(|text| text.trim().parse().ok());
+                    if seconds.is_some_and(|seconds: u64| is_late(seconds, tolerance.time_ms)) {
+                        return Ok((transaction_start.unwrap_or(offset), true));
                     }
                 } else {
                     let args = Args::new(bytes, &words);
@@ -131,7 +139,10 @@ fn walk(
             }
             Err(Broken::Incomplete) if !all => want = want.saturating_mul(2),
             Err(Broken::Incomplete) if tolerance.truncated => {
-                return Ok(transaction_start.unwrap_or(offset));
+                return Ok((transaction_start.unwrap_or(offset), false));
+            }
+            Err(_) if len - transaction_start.unwrap_or(offset) <= tolerance.corrupt_bytes_max => {
+                return Ok((transaction_start.unwrap_or(offset), false));
             }
             Err(Broken::Incomplete) => {
                 return Err(plain(
@@ -139,17 +150,21 @@ fn walk(
                     "the file ends inside a command (aof-load-truncated is no, or other files follow)",
                 ));
             }
-            Err(Broken::Malformed) if left <= tolerance.corrupt_bytes_max => {
-                return Ok(transaction_start.unwrap_or(offset));
+            Err(Broken::Malformed) if bytes[0] == b'#' => {
+                return Err(plain(offset, "an annotation that Redis does not write: a damaged segment?"));
             }
             Err(Broken::Malformed) => return Err(plain(offset, "there is no command")),
         }
     }
     match transaction_start {
-        None => Ok(offset),
-        Some(start) if tolerance.truncated => Ok(start),
+        None => Ok((offset, false)),
+        Some(start) if tolerance.truncated => Ok((start, false)),
         Some(start) => Err(plain(start, "the file ends inside a transaction")),
     }
+}
+
+fn is_late(seconds: u64, limit_ms: Option<u64>) -> bool {
+    limit_ms.is_some_and(|limit| seconds.saturating_mul(1000) > limit)
 }
 
 fn read_annotation(bytes: &[u8]) -> Result<usize, Broken> {

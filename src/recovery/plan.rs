@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::plain::{PlainPart, Tolerance};
@@ -14,17 +15,34 @@ use crate::storage::File;
 pub struct Options {
     /// `aof-load-truncated`: cut an unfinished command from the end of a file that Redis or Valkey wrote last.
     pub load_truncated: bool,
-    /// `aof-load-corrupt-tail-max-size`: cut so many bytes of anything there.
+    /// `aof-load-corrupt-tail-max-size`: cut so many bytes of anything there, and of a last frame that nobody acknowledged.
     pub corrupt_tail_bytes_max: u64,
     /// How long to wait for the locks of a server that was just killed.
     pub lock_patience: Duration,
     /// This run of the machine ([`crate::storage::boot_id`]); 0: unknown.
     pub boot: u64,
+    /// Only look: nothing is opened for writing, made or synced.
+    pub inspect: bool,
+    /// The caller holds the data directory's lock.
+    pub lock_held: bool,
+    /// How many files are read at the same time.
+    pub threads: usize,
+    /// Counts the bytes of segments that have been read, for progress reports.
+    pub scanned_bytes: Option<&'static AtomicU64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { load_truncated: true, corrupt_tail_bytes_max: 0, lock_patience: Duration::from_secs(2), boot: 0 }
+        Options {
+            load_truncated: true,
+            corrupt_tail_bytes_max: 0,
+            lock_patience: Duration::from_secs(2),
+            inspect: false,
+            lock_held: false,
+            threads: 1,
+            scanned_bytes: None,
+            boot: 0,
+        }
     }
 }
 
@@ -33,6 +51,7 @@ impl Options {
         Tolerance {
             truncated: last_file && self.load_truncated,
             corrupt_bytes_max: if last_file { self.corrupt_tail_bytes_max } else { 0 },
+            time_ms: None,
         }
     }
 }
@@ -110,6 +129,48 @@ pub enum Finding {
     Upgraded(PathBuf),
 }
 
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Finding::TornTail { path, offset, first_lsn, row } => write!(
+                f,
+                "{}: the log is cut at offset {offset}, before record {first_lsn}, which nobody was told about: {} (case {})",
+                path.display(),
+                row.text(),
+                row.label()
+            ),
+            Finding::Unfinished { core, first_lsn, last_lsn } => write!(
+                f,
+                "core {core}: records {first_lsn} to {last_lsn} are cut, which nobody was told about: a multi-core write \
+                 that they belong to or follow is not whole"
+            ),
+            Finding::BehindRound { core, first_lsn, last_lsn } => write!(
+                f,
+                "core {core}: records {first_lsn} to {last_lsn} are cut: the power failed, and they are newer than the last \
+                 moment of which every core's log has all"
+            ),
+            Finding::DamagedFiller { path, bytes } => {
+                write!(f, "{}: {bytes} bytes of its unused part are rotten and are filled anew", path.display())
+            }
+            Finding::Appended { path, bytes } => {
+                write!(f, "{}: another server appended {bytes} bytes of commands", path.display())
+            }
+            Finding::PlainCut { path, offset, bytes } => write!(
+                f,
+                "{}: the last {bytes} bytes, from offset {offset} on, are no whole command or transaction and are cut",
+                path.display()
+            ),
+            Finding::Leftover(path) => {
+                write!(f, "{}: left over from something that was cut short, and removed", path.display())
+            }
+            Finding::Unknown(path) => write!(f, "{}: not named by the manifest, and left alone", path.display()),
+            Finding::Upgraded(path) => {
+                write!(f, "{}: a log in a single file, which moves into the log's directory", path.display())
+            }
+        }
+    }
+}
+
 /// A frame that is kept in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Partial {
@@ -168,7 +229,8 @@ pub struct Plan {
     pub(crate) upgrade: Option<PathBuf>,
     pub(crate) next_generation: u64,
     pub(crate) next_seq: u64,
-    pub(crate) lock: Arc<dyn File>,
+    /// The data directory's lock, unless the caller holds it or only looks.
+    pub(crate) lock: Option<Arc<dyn File>>,
 }
 
 impl Plan {
@@ -177,6 +239,12 @@ impl Plan {
         self.generations.iter().any(|generation| {
             generation.plain.is_some() || generation.segments.iter().any(|segment| segment.appended.is_some())
         })
+    }
+
+    /// Whether nothing is to be cut or overwritten, so that other servers read the same as this one.
+    pub fn is_settled(&self) -> bool {
+        let mut segments = self.generations.iter().flat_map(|generation| &generation.segments);
+        segments.all(|segment| !segment.wipe && segment.partial.is_none())
     }
 
     /// Bytes of all records that will be replayed, for progress reports; the base apart.

@@ -12,7 +12,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::RecoveryError;
-use super::plan::{Plan, SegmentPlan};
+use super::find::take_lock;
+use super::plain::PlainPart;
+use super::plan::{Options, Plan, SegmentPlan};
 use super::replay::walk_frame;
 use crate::log::{
     Batch, Directory, Entry, FrameHeader, HEAD_BYTES, Incarnation, Keeper, LINE_BYTES, Role, Segment, SegmentEntry,
@@ -26,13 +28,31 @@ const FILL_BYTES: usize = 1 << 20;
 impl Plan {
     /// Carries out the plan's changes and begins a new incarnation. Gives the keeper and the first segment of each core.
     pub fn repair(mut self, incarnation: Incarnation, now_ms: u64) -> Result<(Keeper, Vec<Segment>), RecoveryError> {
+        let lock = match self.lock.take() {
+            Some(lock) => lock,
+            None => take_lock(&self.dir, &Options { inspect: false, lock_held: false, ..Options::default() })?
+                .expect("a lock that nobody holds was taken"),
+        };
+        self.settle(incarnation.entropy, now_ms)?;
+        let dir = self.dir;
+        let numbers = (self.next_generation, self.next_seq);
+        let started = Keeper::start(dir.clone(), incarnation, self.manifest, numbers, lock, now_ms)?;
+        for path in &self.leftovers {
+            // Tried again at the next start.
+            let _ = dir.fs.unlink(path);
+        }
+        Ok(started)
+    }
+
+    /// Steps 1 to 3: afterwards the directory holds what the plan keeps and nothing else, for any server.
+    pub(crate) fn settle(&mut self, entropy: u64, now_ms: u64) -> Result<(), RecoveryError> {
         self.make_directory()?;
         let dir = self.dir.clone();
         let failed = |action, path: &Path| {
             let path = path.to_path_buf();
             move |error| RecoveryError::Io { action, path, error }
         };
-        self.end_old_segments(incarnation.entropy, now_ms)?;
+        self.end_old_segments(entropy, now_ms)?;
         for segment in self.generations.iter().flat_map(|generation| &generation.segments) {
             if segment.wipe {
                 wipe(&dir, segment).map_err(failed("overwrite", &segment.path))?;
@@ -42,19 +62,9 @@ impl Plan {
             generation.plain.iter().chain(generation.segments.iter().filter_map(|segment| segment.appended.as_ref()))
         });
         for part in parts.filter(|part| part.cut_bytes > 0) {
-            let cut = || {
-                part.file.set_len(part.end)?;
-                part.file.sync_all()
-            };
-            cut().map_err(failed("cut", &part.path))?;
+            cut_plain(&dir, part).map_err(failed("cut", &part.path))?;
         }
-        let numbers = (self.next_generation, self.next_seq);
-        let started = Keeper::start(dir.clone(), incarnation, self.manifest, numbers, self.lock, now_ms)?;
-        for path in &self.leftovers {
-            // Tried again at the next start.
-            let _ = dir.fs.unlink(path);
-        }
-        Ok(started)
+        Ok(())
     }
 
     /// Makes the log's directory, and moves a single-file log into it: the manifest names it first.
@@ -189,6 +199,16 @@ fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Cuts a file of another server behind its last whole command. A backup by hard link keeps what it had (rule S7).
+fn cut_plain(dir: &Directory, part: &PlainPart) -> io::Result<()> {
+    if part.file.links()? > 1 {
+        let name = part.path.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidFilename)?;
+        return copy_and_replace(dir, &*part.file, (name, &part.path), part.end, |_| Ok(()));
+    }
+    part.file.set_len(part.end)?;
+    part.file.sync_all()
+}
+
 /// Overwrites what lies behind the end with filler. A file with a second name (a backup by hard link) is copied first, so that
 /// the backup keeps what it had (rule S7).
 fn wipe(dir: &Directory, segment: &SegmentPlan) -> io::Result<()> {
@@ -212,25 +232,37 @@ fn fill_behind(file: &dyn File, segment: &SegmentPlan) -> io::Result<()> {
 }
 
 fn replace(dir: &Directory, segment: &SegmentPlan) -> io::Result<()> {
-    let aside = dir.file(&format!("temp-{}", segment.name));
+    let len = segment.file.len()?;
+    let change = |file: &dyn File| fill_behind(file, segment);
+    copy_and_replace(dir, &*segment.file, (&segment.name, &segment.path), len, change)
+}
+
+/// Copies the first `len` bytes of a file, changes the copy, and puts it in the file's place.
+fn copy_and_replace(
+    dir: &Directory,
+    source: &dyn File,
+    (name, path): (&str, &Path),
+    len: u64,
+    change: impl FnOnce(&dyn File) -> io::Result<()>,
+) -> io::Result<()> {
+    let aside = dir.file(&format!("temp-{name}"));
     if dir.fs.exists(&aside)? {
         dir.fs.unlink(&aside)?;
     }
     let file = dir.fs.open(&aside, Open::Create)?;
-    let len = segment.file.len()?;
     let mut piece = vec![0; FILL_BYTES];
     let mut offset = 0;
     while offset < len {
         let want = (len - offset).min(FILL_BYTES as u64) as usize;
-        let read = crate::storage::read_full_at(&*segment.file, &mut piece[..want], offset)?;
+        let read = crate::storage::read_full_at(source, &mut piece[..want], offset)?;
         if read == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }
         write_all_at(&*file, &piece[..read], offset)?;
         offset += read as u64;
     }
-    fill_behind(&*file, segment)?;
+    change(&*file)?;
     file.sync_all()?;
-    dir.fs.rename(&aside, &segment.path)?;
+    dir.fs.rename(&aside, path)?;
     dir.fs.sync_dir(&dir.path())
 }

@@ -111,6 +111,11 @@ pub(crate) fn walk_frame(
     skip(&mut lsn);
     while at < payload.len() {
         let bytes = &payload[at..];
+        if bytes[0] == b'#' {
+            // A timestamp.
+            at += bytes.iter().take(64).position(|&byte| byte == b'\n')? + 1;
+            continue;
+        }
         let len = read_command(bytes, &mut words).ok()?;
         let args = Args::new(bytes, &words);
         at += len;

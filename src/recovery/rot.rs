@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::simulation::{Rng, directory};
 use super::{Finding, Options, RecoveryError, ReplaySink, Row, plan};
+use crate::check;
+use crate::config::Settings;
 use crate::log::*;
 use crate::resp::Args;
 use crate::storage::{Fs, PowerCut, SimFs, read_file};
@@ -30,6 +32,44 @@ pub(crate) fn read(fs: &SimFs) -> Result<(Vec<String>, Vec<Finding>), RecoveryEr
     let mut text = Text::default();
     plan.replay(&mut text)?;
     Ok((text.0, plan.findings))
+}
+
+/// What a start says of a disk; basalt-check must say the same.
+fn read_and_compare(fs: &SimFs, settings: &Settings) -> Result<(Vec<String>, Vec<Finding>), RecoveryError> {
+    let checked = check::verdict(&directory(fs), settings);
+    let found = read(fs);
+    match (&checked, &found) {
+        (Ok(()), Ok(_)) => {}
+        (Err(checked), Err(refused)) => assert_eq!(checked.to_string(), refused.to_string()),
+        _ => panic!("basalt-check says {checked:?}, a start {found:?}"),
+    }
+    found
+}
+
+/// Whether `part` is `whole` with some lines left out.
+fn is_part_of(part: &[String], whole: &[String]) -> bool {
+    let mut rest = whole.iter();
+    part.iter().all(|line| rest.any(|other| other == line))
+}
+
+/// A repair of a damaged disk gives a log that starts, with nothing in it that was not there.
+fn repair(fs: &SimFs, error: &RecoveryError, settings: &Settings, whole: &[String], place: &str) -> usize {
+    let target = match check::repaired(&directory(fs), error, settings) {
+        Ok(target) => target,
+        Err(error) => panic!("{place}: no repair: {error}"),
+    };
+    let options = Options { lock_held: true, ..Options::default() };
+    let plan = plan(&target, &options).unwrap_or_else(|error| panic!("{place}: {error}"));
+    assert!(plan.is_settled(), "{place}");
+    let mut text = Text::default();
+    plan.replay(&mut text).unwrap();
+    assert!(is_part_of(&text.0, whole), "{place}: {:?}", text.0);
+    // Both parts of a multi-core write, or none.
+    for id in ["1 SET a 1", "2 SET b 2"] {
+        let parts = text.0.iter().filter(|line| line.ends_with(id)).count();
+        assert!(parts.is_multiple_of(2), "{place}: {:?}", text.0);
+    }
+    text.0.len()
 }
 
 fn start(fs: &SimFs, cores: u16, id: u64) -> (Keeper, Vec<CoreLog>) {
@@ -131,21 +171,29 @@ fn r3_a_flipped_bit_is_found_wherever_it_is() {
     assert!(text.len() > 10 && text.contains(&"Some(0) 1 SET after turn".to_string()));
     let mut rng = Rng::new(std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap()));
     let every_byte = std::env::var("EVERY_BYTE").is_ok();
+    let settings = Settings::default();
+    let (mut repairs, mut kept_most) = (0, 0);
     for (path, bytes) in files(&fs) {
         for (index, line) in bytes.chunks(512).enumerate() {
             let filler = is_filler(line);
             let large = line.starts_with(b"xxxxxxxx");
             for at in 0..line.len() {
-                // The value of 62 kB and the filler are sampled; the rest is flipped byte by byte with EVERY_BYTE=1, else every fifth.
-                if (filler || large) && rng.below(3000) != 0 || !every_byte && rng.below(5) != 0 {
+                // The value of 62 kB and the filler are sampled; the rest is flipped byte by byte with EVERY_BYTE=1, else about every twelfth.
+                if (filler || large) && rng.below(3000) != 0 || !every_byte && rng.below(12) != 0 {
                     continue;
                 }
                 let rotten = fs.snapshot();
                 let bit = rng.below(8);
                 rotten.edit(&path, |bytes| bytes[index * 512 + at] ^= 1 << bit);
                 let place = format!("{} line {index} byte {at} bit {bit}", path.display());
-                match read(&rotten) {
-                    Err(_) => assert!(!filler, "{place}: rotten filler is repaired"),
+                match read_and_compare(&rotten, &settings) {
+                    Err(error) => {
+                        assert!(!filler, "{place}: rotten filler is repaired");
+                        if rng.below(8) == 0 {
+                            kept_most = kept_most.max(repair(&rotten, &error, &settings, &text, &place));
+                            repairs += 1;
+                        }
+                    }
                     Ok((found, findings)) => {
                         assert!(filler, "{place} is not found");
                         assert_eq!(found, text, "{place}");
@@ -158,11 +206,13 @@ fn r3_a_flipped_bit_is_found_wherever_it_is() {
             }
         }
     }
+    assert!(repairs > 20 && kept_most == text.len(), "{repairs} repairs, {kept_most} of {} kept", text.len());
 }
 
 #[test]
 fn r3_a_truncated_file_is_found() {
     let fs = sample();
+    let (settings, text) = (Settings::default(), read(&fs).unwrap().0);
     let mut rng = Rng::new(3);
     for (path, bytes) in files(&fs) {
         let ends = (0..bytes.len()).step_by(512).filter(|end| end % 8192 == 0 || !is_filler(&bytes[*end..]));
@@ -170,7 +220,11 @@ fn r3_a_truncated_file_is_found() {
         for len in lens {
             let cut = fs.snapshot();
             cut.edit(&path, |bytes| bytes.truncate(len));
-            assert!(read(&cut).is_err(), "{} cut to {len} bytes", path.display());
+            let place = format!("{} cut to {len} bytes", path.display());
+            let error = read_and_compare(&cut, &settings).expect_err(&place);
+            if rng.below(10) == 0 {
+                repair(&cut, &error, &settings, &text, &place);
+            }
         }
     }
 }
@@ -384,4 +438,60 @@ fn v1_what_lies_beyond_the_cut_is_overwritten_and_the_manifest_says_where_the_lo
     keeper.rewrite_begin(&[end], 5).unwrap();
     let entry = keeper.manifest().incrs().find(|entry| entry.seq == end.seq).unwrap();
     assert_eq!(entry.segment.unwrap().end, Some((end.offset, end.last_lsn)));
+}
+
+#[test]
+fn v3_a_time_cuts_all_cores_and_no_transaction() {
+    let fs = SimFs::new(1);
+    let (mut keeper, mut logs) = start(&fs, 2, 5);
+    let mut at = 2_000;
+    let mut commit = |keeper: &mut Keeper, log: &mut CoreLog| {
+        at += 10;
+        log.seal(at);
+        settle(keeper, log);
+        at
+    };
+    logs[0].append(0, set("one", b"1"));
+    let first = commit(&mut keeper, &mut logs[0]);
+    let mark = Mark { tx_id: 9, participants: [0u16, 1].into_iter().collect() };
+    let mut times = vec![first];
+    for log in &mut logs {
+        log.append_marked(0, set("both", b"2"), mark);
+        times.push(commit(&mut keeper, log));
+    }
+    logs[1].append(0, set("last", b"3"));
+    times.push(commit(&mut keeper, &mut logs[1]));
+    drop((keeper, logs));
+    fs.power_cut(PowerCut::LoseAll);
+    let whole = read(&fs).unwrap().0.len();
+    assert_eq!(whole, 4);
+    // Between the two parts of the transaction neither is kept.
+    for (time_ms, expected) in [(first - 1, 0), (times[0], 1), (times[1], 1), (times[2], 3), (times[3], 4)] {
+        let manifest = Manifest::decode(&read_file(&fs, &directory(&fs).manifest(), 1 << 20).unwrap()).unwrap();
+        let limit = super::Limit { time_ms: Some(time_ms), generation: None };
+        let options = Options { inspect: true, ..Options::default() };
+        let salvaged = super::salvage(&directory(&fs), &options, manifest, limit).unwrap();
+        let mut text = Text::default();
+        salvaged.plan.replay(&mut text).unwrap();
+        assert_eq!(text.0.len(), expected, "{time_ms}: {:?}", text.0);
+    }
+}
+
+#[test]
+fn v3_timestamps_are_skipped_by_recovery_and_stand_before_the_commands() {
+    let fs = SimFs::new(1);
+    let (mut keeper, mut logs) = start(&fs, 1, 5);
+    logs[0].set_timestamps(true);
+    for (db, key) in [(0, "a"), (3, "b"), (3, "c")] {
+        logs[0].append(db, set(key, b"1"));
+        logs[0].seal(1_700_000_000_123);
+        settle(&mut keeper, &mut logs[0]);
+    }
+    let name = logs[0].segment().name.clone();
+    drop((keeper, logs));
+    fs.power_cut(PowerCut::LoseAll);
+    let bytes = read_file(&fs, &directory(&fs).file(&name), 1 << 20).unwrap();
+    let line = b"\r\n#TS:1700000000\r\n*3\r\n$3\r\nSET";
+    assert_eq!(bytes.windows(line.len()).filter(|window| window == line).count(), 3);
+    assert_eq!(read(&fs).unwrap().0, ["Some(0) 0 SET a 1", "Some(0) 3 SET b 1", "Some(0) 3 SET c 1"]);
 }

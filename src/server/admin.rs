@@ -225,6 +225,10 @@ impl Core {
         if self.settings.requirepass.is_none() {
             self.conns.iter_mut().for_each(|conn| conn.special.set(Special::UNAUTHENTICATED, false));
         }
+        let timestamps = self.settings.aof_timestamp_enabled;
+        if let Some(log) = self.shard.journal().log() {
+            log.set_timestamps(timestamps);
+        }
         // A change that takes a new generation of the log is made by whoever set it.
         self.apply_fsync();
         if self.me() == 0 {

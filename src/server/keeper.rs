@@ -1,12 +1,17 @@
 //! The keeper's thread: prepares segments and switches the manifest, so that no core ever blocks on metadata.
 
 use super::outside::Outside;
-use crate::log::{Keeper, KeeperError, Lsn, Rewrite, Segment, SegmentEnd};
+use crate::config::Settings;
+use crate::log::{Keeper, KeeperError, Lsn, Retention, Rewrite, Segment, SegmentEnd};
 use crate::observe::unix_ms;
 use crate::shard::message::{Answer, Envelope, TxId};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often history is looked through for what is too old.
+const HISTORY_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What the keeper is asked to do.
 pub enum Order {
@@ -85,9 +90,14 @@ impl KeeperClient {
 }
 
 /// Starts the thread. It answers through `cores`.
-pub fn start(keeper: Keeper, cores: Vec<Outside>) -> std::io::Result<(KeeperClient, JoinHandle<Keeper>)> {
+pub fn start(
+    keeper: Keeper,
+    cores: Vec<Outside>,
+    settings: impl Fn() -> Arc<Settings> + Send + 'static,
+) -> std::io::Result<(KeeperClient, JoinHandle<Keeper>)> {
     let (orders, receiver) = channel();
-    let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || serve(keeper, &cores, &receiver))?;
+    let thread =
+        std::thread::Builder::new().name("keeper".into()).spawn(move || serve(keeper, &cores, &receiver, &settings))?;
     Ok((KeeperClient { orders }, thread))
 }
 
@@ -96,8 +106,31 @@ fn told(error: KeeperError) -> (String, bool) {
     (error.to_string(), matches!(error, KeeperError::Unknown { .. } | KeeperError::Poisoned(_)))
 }
 
-fn serve(mut keeper: Keeper, cores: &[Outside], orders: &Receiver<Order>) -> Keeper {
-    while let Ok(order) = orders.recv() {
+/// How long history is kept under the settings in force.
+fn retention(settings: &Settings) -> Retention {
+    let since_ms = match settings.aof_history_retention_s {
+        0 => u64::MAX,
+        seconds => unix_ms().saturating_sub(seconds.saturating_mul(1000)),
+    };
+    Retention { since_ms, bytes_max: settings.aof_history_retention_bytes }
+}
+
+fn serve(
+    mut keeper: Keeper,
+    cores: &[Outside],
+    orders: &Receiver<Order>,
+    settings: &dyn Fn() -> Arc<Settings>,
+) -> Keeper {
+    keeper.set_retention(retention(&settings()));
+    loop {
+        let order = match orders.recv_timeout(HISTORY_CHECK_INTERVAL) {
+            Ok(order) => order,
+            Err(RecvTimeoutError::Timeout) => {
+                keeper.set_retention(retention(&settings()));
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         match order {
             Order::Prepare { core, bytes, first_lsn_min } => {
                 let result = keeper.prepare_segment(core, bytes, first_lsn_min, unix_ms());
@@ -139,6 +172,7 @@ fn serve(mut keeper: Keeper, cores: &[Outside], orders: &Receiver<Order>) -> Kee
                 cores[tx.core as usize].post(Envelope::Answer { tx, answer });
             }
             Order::RewriteEnd { tx, rewrite } => {
+                keeper.set_retention(retention(&settings()));
                 let result = keeper.rewrite_end(rewrite).map_err(|error| {
                     keeper.rewrite_abort(rewrite);
                     (error.to_string(), matches!(error, KeeperError::Unknown { .. }))

@@ -4,6 +4,7 @@ use super::loading_rdb::RdbLoad;
 use super::move_shard::Moved;
 use crate::command::{Command, Exec, spec};
 use crate::config::{MaxmemoryPolicy, Settings};
+use crate::keyspace::{Keyspace, SlabOptions};
 use crate::log::SegmentKind;
 use crate::net::Session;
 use crate::object::Limits;
@@ -13,6 +14,7 @@ use crate::resp::Args;
 use crate::shard::locks::LockKey;
 use crate::shard::{Shard, slot};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How far loading is, for INFO.
@@ -83,19 +85,11 @@ impl<'a> Loader<'a> {
     /// Replays a command whose keys may belong to any core.
     fn replay(&mut self, db: u16, args: Args) -> Result<(), String> {
         let command = find(self.commands, args)?;
-        match command.spec.name {
-            "flushall" => self.shards.iter_mut().for_each(|shard| shard.flush(None)),
-            "flushdb" => self.shards.iter_mut().for_each(|shard| shard.flush(Some(db))),
-            "swapdb" => {
-                let number = |at: usize| args.get(at).and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
-                let (Some(a), Some(b)) = (number(1), number(2)) else {
-                    return Err("a SWAPDB without databases".into());
-                };
-                self.shards.iter_mut().for_each(|shard| shard.swap(a, b));
-            }
-            _ => return self.replay_keyed(command, db, args),
+        check_database(db, self.settings)?;
+        if is_whole(command) {
+            return replay_whole(self.shards, command, db, args, self.settings);
         }
-        Ok(())
+        self.replay_keyed(command, db, args)
     }
 
     fn replay_keyed(&mut self, command: &'static Command, db: u16, args: Args) -> Result<(), String> {
@@ -151,6 +145,13 @@ impl<'a> Loader<'a> {
     }
 }
 
+fn check_database(db: u16, settings: &Settings) -> Result<(), String> {
+    if db < settings.databases {
+        return Ok(());
+    }
+    Err(format!("a command runs in database {db}, but there are only {} (directive databases)", settings.databases))
+}
+
 /// What a file says of a key's use, as today's policy keeps it; `None` if that says nothing to it.
 pub(super) fn access_bits(access: rdb::Access, policy: MaxmemoryPolicy, now_ms: u64) -> Option<u32> {
     let is_lfu = matches!(policy, MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu);
@@ -171,6 +172,54 @@ impl ReplaySink for Loader<'_> {
     fn command(&mut self, _: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String> {
         self.replay(db, args)
     }
+}
+
+/// Whether a command is about whole databases.
+fn is_whole(command: &Command) -> bool {
+    matches!(command.spec.name, "flushall" | "flushdb" | "swapdb")
+}
+
+/// Replays an effect on whole databases.
+fn replay_whole(
+    shards: &mut [Shard],
+    command: &'static Command,
+    db: u16,
+    args: Args,
+    settings: &Settings,
+) -> Result<(), String> {
+    match command.spec.name {
+        "flushall" => shards.iter_mut().for_each(|shard| shard.flush(None)),
+        "flushdb" => shards.iter_mut().for_each(|shard| shard.flush(Some(db))),
+        _ => {
+            let number = |at: usize| args.get(at).and_then(|word| std::str::from_utf8(word).ok()?.parse::<u16>().ok());
+            let (Some(a), Some(b)) = (number(1), number(2)) else {
+                return Err("a SWAPDB without databases".into());
+            };
+            check_database(a, settings)?;
+            check_database(b, settings)?;
+            shards.iter_mut().for_each(|shard| shard.swap(a, b));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a command of the log is one that a start would run.
+pub(crate) fn ensure_effect(args: Args) -> Result<(), String> {
+    let command = find(crate::command::all(), args)?;
+    match command.exec {
+        _ if command.exec.on_shard().is_some() => Ok(()),
+        _ if is_whole(command) => Ok(()),
+        _ => Err(format!("{} is no effect", command.spec.name)),
+    }
+}
+
+/// Loads a plan into memory as a start with one core would, and forgets it again.
+pub(crate) fn try_load(plan: &Plan, settings: &Settings) -> Result<(), RecoveryError> {
+    let now_ms = crate::observe::unix_ms();
+    let keyspace = Keyspace::new(settings.databases as usize, now_ms, SlabOptions::default())
+        .map_err(|error| RecoveryError::Sink(error.to_string()))?;
+    let mut shards = [Shard::new(0, 1, keyspace, Arc::new(settings.clone()), now_ms)];
+    replay_plan(plan, &mut shards, settings, &Progress::default(), now_ms)
 }
 
 fn find(commands: &'static [Command], args: Args) -> Result<&'static Command, String> {
@@ -216,7 +265,7 @@ pub fn replay_plan(
     }
     for generation in &plan.generations {
         if is_parallel(generation, shards.len()) {
-            replay_in_parallel(generation, shards, progress)?;
+            replay_in_parallel(generation, shards, settings, progress)?;
         } else {
             generation.replay(&mut Loader::new(shards, settings, progress, now_ms))?;
         }
@@ -226,8 +275,7 @@ pub fn replay_plan(
 
 /// Whether every segment of a generation holds keys of one of today's cores only.
 fn is_parallel(generation: &GenerationPlan, cores: usize) -> bool {
-    cores > 1
-        && generation.kind == SegmentKind::Ordinary
+    generation.kind == SegmentKind::Ordinary
         && generation.plain.is_none()
         && generation.segments.iter().all(|segment| {
             segment.appended.is_none()
@@ -239,9 +287,12 @@ fn is_parallel(generation: &GenerationPlan, cores: usize) -> bool {
 fn replay_in_parallel(
     generation: &GenerationPlan,
     shards: &mut [Shard],
+    settings: &Settings,
     progress: &Progress,
 ) -> Result<(), RecoveryError> {
     let commands = crate::command::all();
+    // A log that was sealed anew has such effects between the others, and one core for all of it.
+    let is_alone = shards.len() == 1;
     std::thread::scope(|scope| {
         let threads: Vec<_> = shards
             .iter_mut()
@@ -254,7 +305,12 @@ fn replay_in_parallel(
                     for segment in generation.segments.iter().filter(|segment| segment.header.core as usize == core) {
                         segment.replay(&mut |_, db, args| {
                             progress.loaded_bytes.fetch_add(args.buffer().len() as u64, Ordering::Relaxed);
-                            replay_on(shard, find(commands, args)?, db, args, &mut reply)
+                            check_database(db, settings)?;
+                            let command = find(commands, args)?;
+                            if is_alone && is_whole(command) {
+                                return replay_whole(std::slice::from_mut(shard), command, db, args, settings);
+                            }
+                            replay_on(shard, command, db, args, &mut reply)
                         })?;
                     }
                     Ok(())
@@ -274,10 +330,9 @@ fn replay_in_parallel(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{Keyspace, SlabOptions, ValueRef, hash_key};
+    use crate::keyspace::{ValueRef, hash_key};
     use crate::listpack::Listpack;
     use crate::rdb::{Access, Encoder, ValueView};
-    use std::sync::Arc;
 
     fn shards(cores: usize) -> Vec<Shard> {
         let settings = Arc::new(Settings::default());

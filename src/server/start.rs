@@ -45,6 +45,14 @@ pub enum StartError {
     /// The data cannot be loaded.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    /// The log that is to be restored from cannot be.
+    #[error("restore-from {}: {error}", path.display())]
+    Restore {
+        /// Where it is.
+        path: std::path::PathBuf,
+        /// Why not.
+        error: String,
+    },
     /// The RDB file cannot be loaded.
     #[error("{0}")]
     Rdb(String),
@@ -236,7 +244,7 @@ fn core_ports(settings: &Settings, cores: usize) -> Result<Vec<u16>, StartError>
 }
 
 /// Loads the data, opens the log, and gives each core its shard. Returns the keeper's thread, if there is a log.
-fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinHandle<Keeper>)>, StartError> {
+fn load(everyone: &Arc<Everyone>, cores: usize) -> Result<Option<(KeeperClient, JoinHandle<Keeper>)>, StartError> {
     let settings = everyone.settings();
     let now_ms = unix_ms();
     let started = Instant::now();
@@ -256,11 +264,20 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
             dirname: settings.append_directory.to_string_lossy().into_owned(),
             filename: settings.appendfilename.to_string_lossy().into_owned(),
         };
-        let (load_truncated, boot) = (settings.aof_load_truncated, crate::storage::boot_id());
-        let options = recovery::Options { load_truncated, boot, ..recovery::Options::default() };
+        if let Some(source) = &settings.restore_from {
+            restore(source, settings.restore_to_ms, &directory, &settings)?;
+        }
+        let boot = crate::storage::boot_id();
+        let options = recovery::Options {
+            load_truncated: settings.aof_load_truncated,
+            corrupt_tail_bytes_max: settings.aof_load_corrupt_tail_bytes_max,
+            threads: cores,
+            boot,
+            ..recovery::Options::default()
+        };
         let plan = recovery::plan(&directory, &options)?;
         for finding in &plan.findings {
-            tracing::warn!("{finding:?}");
+            tracing::warn!("{finding}");
         }
         everyone.progress.total_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
         everyone.saves.log_base_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
@@ -282,9 +299,12 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
                 segment_bytes: settings.aof_segment_bytes,
                 in_flight_max: 1,
             };
-            shard.set_journal(Journal::new(Some(CoreLog::new(config, segment, cut.clone()))));
+            let mut log = CoreLog::new(config, segment, cut.clone());
+            log.set_timestamps(settings.aof_timestamp_enabled);
+            shard.set_journal(Journal::new(Some(log)));
         }
-        keeper = Some(super::keeper::start(started, everyone.outsides.clone())?);
+        let source = everyone.clone();
+        keeper = Some(super::keeper::start(started, everyone.outsides.clone(), move || source.settings())?);
     } else if settings.rdb_file.exists() {
         Loader::new(&mut shards, &settings, &everyone.progress, now_ms)
             .rdb_file(&settings.rdb_file)
@@ -297,6 +317,23 @@ fn load(everyone: &Everyone, cores: usize) -> Result<Option<(KeeperClient, JoinH
         outside.post(Envelope::Loaded(Box::new(Moved::of(shard)), client));
     }
     Ok(keeper)
+}
+
+/// Makes the log out of another directory's, as that one was at a time (`restore-from`, `restore-to-timestamp`). Done once:
+/// where there is a log already, it is the one that was restored, and has gone on since.
+fn restore(
+    source: &std::path::Path,
+    time_ms: Option<u64>,
+    target: &Directory,
+    settings: &Settings,
+) -> Result<(), StartError> {
+    if target.path().exists() {
+        tracing::warn!("restore-from: {} is there already and is what is loaded", target.path().display());
+        return Ok(());
+    }
+    tracing::info!("restoring the log of {}", source.display());
+    crate::check::restore_new(source, time_ms, target, settings)
+        .map_err(|error| StartError::Restore { path: source.to_path_buf(), error: error.to_string() })
 }
 
 /// When the log counts as durable under a setting of `appendfsync`.

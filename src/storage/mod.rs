@@ -91,8 +91,14 @@ pub trait Fs: Send + Sync {
     /// Renames, replacing what stood at `target`.
     fn rename(&self, source: &Path, target: &Path) -> io::Result<()>;
 
+    /// Gives a file a second name, which must not exist yet.
+    fn link(&self, source: &Path, target: &Path) -> io::Result<()>;
+
     /// Removes a file's name.
     fn unlink(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
 
     /// Makes names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;

@@ -81,12 +81,39 @@ impl Fs for RealFs {
         fs::rename(source, target)
     }
 
+    fn link(&self, source: &Path, target: &Path) -> io::Result<()> {
+        fs::hard_link(source, target)
+    }
+
     fn unlink(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         fs::File::open(path)?.sync_all()
+    }
+}
+
+impl RealFs {
+    /// Makes the names in a directory durable.
+    pub fn sync_path(path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    /// Swaps two directories, which must lie in one file system: at every instant both names lead to one of them.
+    pub fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        let one = CString::new(one.as_os_str().as_bytes())?;
+        let other = CString::new(other.as_os_str().as_bytes())?;
+        let at = libc::AT_FDCWD;
+        // SAFETY: both are C strings that outlive the call, which changes nothing in memory.
+        match unsafe { libc::renameat2(at, one.as_ptr(), at, other.as_ptr(), libc::RENAME_EXCHANGE) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
     }
 }
 

@@ -78,7 +78,8 @@ struct State {
 
 #[derive(Clone)]
 enum NameChange {
-    Set(PathBuf, u64),
+    Add(PathBuf, u64),
+    Rename(PathBuf, PathBuf, u64),
     Remove(PathBuf),
 }
 
@@ -247,7 +248,7 @@ impl State {
 
     fn change_name(&mut self, change: NameChange) {
         let path = match &change {
-            NameChange::Set(path, _) | NameChange::Remove(path) => path.clone(),
+            NameChange::Add(path, _) | NameChange::Rename(_, path, _) | NameChange::Remove(path) => path.clone(),
         };
         apply(&mut self.names, &change);
         let directory = path.parent().unwrap_or(Path::new("")).to_path_buf();
@@ -267,9 +268,14 @@ impl State {
 
 fn apply(names: &mut BTreeMap<PathBuf, u64>, change: &NameChange) {
     match change {
-        NameChange::Set(path, id) => {
-            names.retain(|_, other| other != id);
+        NameChange::Add(path, id) => {
             names.insert(path.clone(), *id);
+        }
+        NameChange::Rename(source, target, id) => {
+            if names.get(source) == Some(id) {
+                names.remove(source);
+            }
+            names.insert(target.clone(), *id);
         }
         NameChange::Remove(path) => {
             names.remove(path);
@@ -429,7 +435,7 @@ impl Fs for SimFs {
                 let id = state.next_id;
                 state.next_id += 1;
                 state.inodes.insert(id, Inode::default());
-                state.change_name(NameChange::Set(path.to_path_buf(), id));
+                state.change_name(NameChange::Add(path.to_path_buf(), id));
                 id
             }
         };
@@ -476,7 +482,20 @@ impl Fs for SimFs {
         let fault = state.begin(true)?;
         let id = *state.names.get(source).ok_or_else(missing)?;
         if state.happens(fault) {
-            state.change_name(NameChange::Set(target.to_path_buf(), id));
+            state.change_name(NameChange::Rename(source.to_path_buf(), target.to_path_buf(), id));
+        }
+        fault.map_or(Ok(()), |fault| Err(error(fault)))
+    }
+
+    fn link(&self, source: &Path, target: &Path) -> io::Result<()> {
+        let mut state = self.lock_state();
+        let fault = state.begin(true)?;
+        let id = *state.names.get(source).ok_or_else(missing)?;
+        if state.names.contains_key(target) {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
+        if state.happens(fault) {
+            state.change_name(NameChange::Add(target.to_path_buf(), id));
         }
         fault.map_or(Ok(()), |fault| Err(error(fault)))
     }
@@ -491,6 +510,18 @@ impl Fs for SimFs {
             state.change_name(NameChange::Remove(path.to_path_buf()));
         }
         fault.map_or(Ok(()), |fault| Err(error(fault)))
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.lock_state();
+        if let Some(fault) = state.begin(true)? {
+            return Err(error(fault));
+        }
+        if state.names.keys().any(|name| name.parent() == Some(path)) {
+            return Err(io::Error::from(io::ErrorKind::DirectoryNotEmpty));
+        }
+        state.directories.remove(path);
+        Ok(())
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -629,9 +660,9 @@ impl File for SimFile {
     }
 
     fn links(&self) -> io::Result<u64> {
-        self.with(false, |_, _, fault| match fault {
+        self.with(false, |state, _, fault| match fault {
             Some(fault) => Err(error(fault)),
-            None => Ok(1),
+            None => Ok(state.names.values().filter(|&&id| id == self.id).count() as u64),
         })
     }
 

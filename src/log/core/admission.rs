@@ -98,7 +98,7 @@ impl CoreLog {
     /// Asks once more for the segment that failed; to be called now and then while [`CoreLog::no_space`] says why.
     pub fn retry_segment(&mut self) {
         if self.no_space.take().is_some() {
-            self.request_segment(self.relocating_bytes() + padded_bytes(self.batch.content_bytes(), BLOCK_BYTES_MAX));
+            self.request_segment(self.relocating_bytes() + padded_bytes(self.batch_bytes(), BLOCK_BYTES_MAX));
         }
     }
 

@@ -165,6 +165,8 @@ pub struct CoreLog {
     marks_unresolved: bool,
     last_token: Token,
     last_time_ms: u64,
+    /// Whether each frame with commands tells Redis its time.
+    timestamps: bool,
     poisoned: Option<Poisoned>,
     pool: BufferPool,
     outbox: VecDeque<LogOp>,
@@ -203,6 +205,7 @@ impl CoreLog {
             marks_unresolved: false,
             last_token: 0,
             last_time_ms: 0,
+            timestamps: false,
             poisoned: None,
             pool,
             outbox: VecDeque::new(),

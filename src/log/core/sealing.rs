@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Batch, CoreLog, Flight, FrameState, FrameWrite, LogOp, Unsealed};
+use crate::log::batch::TIMESTAMP_BYTES;
 use crate::log::frame::{FLAG_CLEAN_STOP, FLAG_CLOSES, FLAG_SUPERSEDES, padded_bytes};
 use crate::log::segment::Segment;
 
@@ -30,11 +31,11 @@ impl CoreLog {
             return self.leave_dead_segment(now_ms);
         }
         let block = self.segment.header.block_bytes;
-        let bytes = padded_bytes(self.batch.content_bytes(), block);
+        let bytes = padded_bytes(self.batch_bytes(), block);
         if self.offset + bytes + Self::close_bytes(&self.segment) <= self.segment.header.size_bytes {
             self.seal_batch(now_ms, 0);
         } else if self.writing() == 0
-            && let Some(next) = self.pop_next(padded_bytes(self.batch.content_bytes(), 4096))
+            && let Some(next) = self.pop_next(padded_bytes(self.batch_bytes(), 4096))
         {
             self.closing = Some(next);
             self.seal_empty(now_ms, FLAG_CLOSES);
@@ -45,7 +46,7 @@ impl CoreLog {
     fn leave_dead_segment(&mut self, now_ms: u64) {
         let content = match &self.relocating {
             Some(frame) => frame.header.content_bytes(),
-            None => self.batch.content_bytes(),
+            None => self.batch_bytes(),
         };
         let Some(next) = self.pop_next(padded_bytes(content, 4096)) else { return };
         self.enter(next);
@@ -64,7 +65,20 @@ impl CoreLog {
         let mut frame = batch.finish(self.segment.header.block_bytes);
         frame.header.flags = flags;
         self.stamp(&mut frame, now_ms);
+        if self.timestamps && frame.header.payload_bytes > 0 {
+            frame.insert_timestamp(self.segment.header.block_bytes);
+        }
         self.write(frame);
+    }
+
+    /// Whether each frame with commands begins with its time in seconds, as Redis writes it (`aof-timestamp-enabled`).
+    pub fn set_timestamps(&mut self, enabled: bool) {
+        self.timestamps = enabled;
+    }
+
+    /// Bytes of the batch's frame before padding.
+    pub(super) fn batch_bytes(&self) -> u64 {
+        self.batch.content_bytes() + if self.timestamps { TIMESTAMP_BYTES } else { 0 }
     }
 
     /// Writes a frame that only carries the cut, before the batch.
