@@ -401,9 +401,9 @@ fn same(words: &[String], ours: &Value, theirs: &Value) -> bool {
 /// positions with fewer digits than Redis 7.
 fn alike(ours: &Value, theirs: &Value) -> bool {
     let either = |names: [&str; 2]| [ours, theirs].iter().all(|value| names.iter().any(|n| **value == Value::bulk(n)));
-    let number = |value: &Value| value.text().parse::<f64>().ok();
+    let number = |value: &Value| value.text().trim_start_matches(',').parse::<f64>().ok();
     match (ours, theirs) {
-        (Value::Bulk(_), Value::Bulk(_))
+        (Value::Bulk(_), Value::Bulk(_)) | (Value::Line(_), Value::Line(_))
             if number(ours).zip(number(theirs)).is_some_and(|(a, b)| a == b || (a - b).abs() < 1e-9) =>
         {
             true
