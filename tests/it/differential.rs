@@ -330,6 +330,9 @@ const COMMANDS: &[&str] = &[
     "CLIENT GETNAME",
 ];
 
+/// What OBJECT ENCODING says of collections.
+const ENCODINGS: [&str; 6] = ["listpack", "listpackex", "hashtable", "intset", "skiplist", "quicklist"];
+
 /// Without an order of its own: compared sorted.
 const UNORDERED: &[&str] = &["KEYS", "SMEMBERS", "SINTER", "SUNION", "SDIFF", "HKEYS", "HVALS", "HGETALL"];
 
@@ -441,12 +444,18 @@ fn random_commands_get_the_replies_of_redis() {
     let mut sent = 0;
     // Transactions queue: what is unordered in an EXEC's reply cannot be told, so it is compared sorted throughout.
     let mut queued = false;
+    // A collection that was large once and is small is loaded in a small encoding.
+    let mut restarted = false;
     while sent < count && differences.len() < 25 {
         // Now and then the server comes up anew, or the protocol changes.
         let (restarts, changes) = (rng.below(150) == 0, rng.below(20) == 0);
         if restarts {
             let crashes = rng.below(2) == 0;
             journal.push(format!("# restart, crash: {crashes}"));
+            // Without a policy that syncs, what came last may be on its way when the process dies.
+            ours.say("DISCARD");
+            ours.say("WAITAOF 1 0 0");
+            restarted = true;
             if crashes {
                 basalt.kill()
             } else {
@@ -488,7 +497,8 @@ fn random_commands_get_the_replies_of_redis() {
                 "EXEC" | "DISCARD" => false,
                 _ => queued,
             };
-            if !same(words, &left, &right) {
+            let encodings = restarted && format!("{left:?}{right:?}").split('"').any(|word| ENCODINGS.contains(&word));
+            if !same(words, &left, &right) && !encodings {
                 differences.push(format!("command {sent}: {}\n{}", words.join(" "), difference(&left, &right)));
             }
         }
