@@ -187,6 +187,8 @@ pub struct Core {
     pub(super) blocked: super::waits::Waits,
     /// Tasks that wait until something is durable.
     pub(super) awaited: Vec<super::safety::Awaited>,
+    /// Up to where somebody waits for this core's log to be durable, whatever the policy.
+    pub(super) sync_wanted: u64,
     /// Connections that monitor.
     pub(super) monitors: Vec<ConnRef>,
     /// The data is not there yet.
@@ -246,6 +248,7 @@ impl Core {
             arm: Vec::new(),
             blocked: Default::default(),
             awaited: Vec::new(),
+            sync_wanted: 0,
             monitors: Vec::new(),
             loading: true,
             attention: true,

@@ -117,6 +117,7 @@ impl Core {
             self.tell_durable(before, durable);
         }
         self.look_whether_drained();
+        self.sync_if_wanted();
         if !self.awaiting_space.is_empty() || !self.stalled.is_empty() {
             self.space_made();
         }

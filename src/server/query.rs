@@ -175,10 +175,10 @@ impl Core {
                 return None;
             }
             Query::Newest => {
-                if let Some(log) = self.shard.journal().log() {
-                    log.request_sync();
-                }
-                Finding::Gate(self.newest_gate())
+                let gate = self.newest_gate();
+                self.sync_wanted = self.sync_wanted.max(gate.map_or(0, |gate| gate.lsn));
+                self.sync_if_wanted();
+                Finding::Gate(gate)
             }
             Query::Digest { db, key: Some(key) } => Finding::Digest(self.digest_value(db, &key)),
             Query::Digest { key: None, .. } => Finding::Digest(self.digest_all()),

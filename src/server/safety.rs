@@ -75,6 +75,17 @@ impl Core {
         gates.iter().all(|gate| gate.lsn <= self.durable[gate.core as usize])
     }
 
+    /// Has the log synced as far as somebody waits for. One sync covers only what was written when it began, so this is
+    /// called again whenever the log has come further.
+    pub(super) fn sync_if_wanted(&mut self) {
+        let me = self.me();
+        if self.sync_wanted > self.durable[me]
+            && let Some(log) = self.shard.journal().log()
+        {
+            log.request_sync();
+        }
+    }
+
     /// Some log has come further: tells who waited for that.
     #[cold]
     pub(super) fn tell_awaited(&mut self) {

@@ -401,7 +401,7 @@ fn same(words: &[String], ours: &Value, theirs: &Value) -> bool {
 
 /// The same but for what may differ: relative times were turned into absolute ones a moment apart; Redis remembers of a short
 /// string that it was once changed in place, and of a small hash that it once had fields with times to live; Redis 8 prints
-/// positions with fewer digits than Redis 7.
+/// positions with fewer digits than Redis 7; SORT leaves a small sorted set of Redis as a skiplist.
 fn alike(ours: &Value, theirs: &Value) -> bool {
     let either = |names: [&str; 2]| [ours, theirs].iter().all(|value| names.iter().any(|n| **value == Value::bulk(n)));
     let number = |value: &Value| value.text().trim_start_matches(',').parse::<f64>().ok();
@@ -413,7 +413,12 @@ fn alike(ours: &Value, theirs: &Value) -> bool {
         }
         (Value::Int(a), Value::Int(b)) if *a > 1_000_000_000 => (a - b).abs() <= 10_000,
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
-        _ => ours == theirs || either(["raw", "embstr"]) || either(["listpack", "listpackex"]),
+        _ => {
+            ours == theirs
+                || either(["raw", "embstr"])
+                || either(["listpack", "skiplist"])
+                || either(["listpack", "listpackex"])
+        }
     }
 }
 
