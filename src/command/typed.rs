@@ -12,8 +12,12 @@ use rand::rngs::SmallRng;
 pub const LIST: u8 = 1;
 /// Redis's number of the set type.
 pub const SET: u8 = 2;
+/// Redis's number of the sorted set type.
+pub const ZSET: u8 = 3;
 /// Redis's number of the hash type.
 pub const HASH: u8 = 4;
+/// Redis's number of the stream type.
+pub const STREAM: u8 = 6;
 
 /// What was found; if it is there, it must be of this type.
 #[inline]

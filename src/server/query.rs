@@ -77,6 +77,13 @@ pub enum Query {
         /// The key.
         key: Box<[u8]>,
     },
+    /// DEBUG DIGEST-VALUE; without a key DEBUG DIGEST.
+    Digest {
+        /// The database.
+        db: u16,
+        /// The key.
+        key: Option<Box<[u8]>>,
+    },
     /// Keys in a slot of database 0, at most so many.
     SlotKeys {
         /// The slot.
@@ -104,6 +111,8 @@ pub enum Finding {
     Names(Vec<Box<[u8]>>),
     /// A name, if there is one, and what the reply waits for.
     Name(Option<Box<[u8]>>, Option<Gate>),
+    /// A digest.
+    Digest(super::Digest),
     /// What the reply waits for.
     Gate(Option<Gate>),
     /// The end of something that ran on another thread.
@@ -169,6 +178,8 @@ impl Core {
             }
             Query::Newest => Finding::Gate(self.newest_gate()),
             Query::LogPosition => Finding::Count(self.shard.journal_ref().log_ref().map_or(0, |log| log.last_lsn())),
+            Query::Digest { db, key: Some(key) } => Finding::Digest(self.digest_value(db, &key)),
+            Query::Digest { key: None, .. } => Finding::Digest(self.digest_all()),
             Query::Size { db } => Finding::Count(self.shard.db(db).len() as u64),
             Query::RandomKey { db } => Finding::Name(self.random_key(db), self.gate_of_reads()),
             Query::DescribeKey { db, key } => Finding::Name(self.describe_key(db, &key), self.gate_of_reads()),

@@ -330,6 +330,9 @@ const COMMANDS: &[&str] = &[
     "CLIENT GETNAME",
 ];
 
+/// What OBJECT ENCODING says of collections.
+const ENCODINGS: [&str; 6] = ["listpack", "listpackex", "hashtable", "intset", "skiplist", "quicklist"];
+
 /// Without an order of its own: compared sorted.
 const UNORDERED: &[&str] = &["KEYS", "SMEMBERS", "SINTER", "SUNION", "SDIFF", "HKEYS", "HVALS", "HGETALL"];
 
@@ -398,19 +401,24 @@ fn same(words: &[String], ours: &Value, theirs: &Value) -> bool {
 
 /// The same but for what may differ: relative times were turned into absolute ones a moment apart; Redis remembers of a short
 /// string that it was once changed in place, and of a small hash that it once had fields with times to live; Redis 8 prints
-/// positions with fewer digits than Redis 7.
+/// positions with fewer digits than Redis 7; SORT leaves a small sorted set of Redis as a skiplist.
 fn alike(ours: &Value, theirs: &Value) -> bool {
     let either = |names: [&str; 2]| [ours, theirs].iter().all(|value| names.iter().any(|n| **value == Value::bulk(n)));
-    let number = |value: &Value| value.text().parse::<f64>().ok();
+    let number = |value: &Value| value.text().trim_start_matches(',').parse::<f64>().ok();
     match (ours, theirs) {
-        (Value::Bulk(_), Value::Bulk(_))
+        (Value::Bulk(_), Value::Bulk(_)) | (Value::Line(_), Value::Line(_))
             if number(ours).zip(number(theirs)).is_some_and(|(a, b)| a == b || (a - b).abs() < 1e-9) =>
         {
             true
         }
         (Value::Int(a), Value::Int(b)) if *a > 1_000_000_000 => (a - b).abs() <= 10_000,
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
-        _ => ours == theirs || either(["raw", "embstr"]) || either(["listpack", "listpackex"]),
+        _ => {
+            ours == theirs
+                || either(["raw", "embstr"])
+                || either(["listpack", "skiplist"])
+                || either(["listpack", "listpackex"])
+        }
     }
 }
 
@@ -441,12 +449,18 @@ fn random_commands_get_the_replies_of_redis() {
     let mut sent = 0;
     // Transactions queue: what is unordered in an EXEC's reply cannot be told, so it is compared sorted throughout.
     let mut queued = false;
+    // A collection that was large once and is small is loaded in a small encoding.
+    let mut restarted = false;
     while sent < count && differences.len() < 25 {
         // Now and then the server comes up anew, or the protocol changes.
         let (restarts, changes) = (rng.below(150) == 0, rng.below(20) == 0);
         if restarts {
             let crashes = rng.below(2) == 0;
             journal.push(format!("# restart, crash: {crashes}"));
+            // Without a policy that syncs, what came last may be on its way when the process dies.
+            ours.say("DISCARD");
+            ours.say("WAITAOF 1 0 0");
+            restarted = true;
             if crashes {
                 basalt.kill()
             } else {
@@ -488,7 +502,8 @@ fn random_commands_get_the_replies_of_redis() {
                 "EXEC" | "DISCARD" => false,
                 _ => queued,
             };
-            if !same(words, &left, &right) {
+            let encodings = restarted && format!("{left:?}{right:?}").split('"').any(|word| ENCODINGS.contains(&word));
+            if !same(words, &left, &right) && !encodings {
                 differences.push(format!("command {sent}: {}\n{}", words.join(" "), difference(&left, &right)));
             }
         }

@@ -6,14 +6,18 @@ use crate::config::Allowed;
 use crate::glob;
 use crate::net::Conn;
 use crate::resp::Args;
-use crate::server::{Core, Finding, Outcome, Query, random_id};
+use crate::server::{Core, Digest, Finding, Outcome, Query, random_id};
 use crate::shard::slot;
 use std::time::Duration;
 
-const HELP: [&str; 19] = [
+const HELP: [&str; 23] = [
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
     "    Draw another replication ID.",
+    "DIGEST",
+    "    A digest of all keys: equal content gives the same.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    A digest of each value.",
     "OBJECT <key>",
     "    Show internals of a key.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
@@ -58,6 +62,12 @@ pub fn debug(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
             *core.everyone.replication_id.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = random_id();
             ok(core, conn)
         }
+        2 if is(sub, "digest") => core.in_task(conn, |handle| async move {
+            let found = handle.ask_all(|| Query::Digest { db: 0, key: None }).await;
+            let digest = found.into_iter().filter_map(digest_of).fold(Digest::default(), Digest::plus);
+            Outcome::write(Default::default(), |reply| reply.simple(&digest.hex()))
+        }),
+        3.. if is(sub, "digest-value") => digest_values(core, conn, args),
         3 if is(sub, "sleep") => sleep(core, conn, args.at(2)),
         3 if is(sub, "object") => object(core, conn, args.at(2)),
         3 if is(sub, "error") => error(core, conn, args.at(2)),
@@ -103,6 +113,27 @@ fn object(core: &mut Core, conn: &mut Conn, key: &[u8]) -> Flow {
             _ => Outcome::error(b"ERR no such key"),
         }
     })
+}
+
+fn digest_values(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
+    let (db, proto) = (conn.session.db, conn.session.proto);
+    let keys: Vec<Box<[u8]>> = args.iter().skip(2).map(Box::from).collect();
+    core.in_task(conn, move |handle| async move {
+        let mut digests = Vec::new();
+        for key in keys {
+            let owner = handle.with(|core| slot::core_of_key(&key, core.cores()));
+            let found = handle.find_out(owner, Query::Digest { db, key: Some(key) }).await;
+            digests.push(digest_of(found).unwrap_or_default().hex());
+        }
+        Outcome::write(proto, |reply| {
+            reply.array(digests.len());
+            digests.iter().for_each(|digest| reply.bulk(digest.as_bytes()));
+        })
+    })
+}
+
+fn digest_of(found: Finding) -> Option<Digest> {
+    if let Finding::Digest(digest) = found { Some(digest) } else { None }
 }
 
 fn set_active_expire(core: &mut Core, conn: &mut Conn, word: &[u8]) -> Flow {

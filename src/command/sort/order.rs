@@ -34,8 +34,9 @@ impl Weighed {
     }
 }
 
-/// The number that a text is for SORT: as C reads it, blanks before it allowed; nothing at all is 0.
+/// The number that a text is for SORT: as C reads it, blanks before it allowed, up to a zero byte; nothing at all is 0.
 pub fn number(text: &[u8]) -> Option<f64> {
+    let text = memchr::memchr(0, text).map_or(text, |end| &text[..end]);
     if text.is_empty() {
         return Some(0.0);
     }
@@ -58,6 +59,7 @@ mod tests {
             ("nan", None),
             ("1 ", None),
             (" ", None),
+            ("2.5\0x", Some(2.5)),
             ("x", None),
             ("1e999", None),
         ] {

@@ -1,8 +1,8 @@
 //! A stream under a key, and how its parts are written as replies.
 
 use super::id_text::IdText;
-use crate::command::errors;
-use crate::command::expect::{Refused, refuse};
+use crate::command::expect::Refused;
+use crate::command::typed::{STREAM, of_type};
 use crate::keyspace::ValueRef;
 use crate::object::stream::{Entry, Group, StreamId, StreamLimits};
 use crate::object::{Object, Stream};
@@ -13,24 +13,14 @@ use crate::shard::{Cx, Found};
 #[inline]
 pub fn to_read(cx: &mut Cx<'_>, key: &[u8]) -> Result<Option<Found>, Refused> {
     let found = cx.read(key);
-    checked(cx, found)
+    of_type(cx, found, STREAM)
 }
 
 /// Finds a key to change it; if it is there, it must be a stream.
 #[inline]
 pub fn to_write(cx: &mut Cx<'_>, key: &[u8]) -> Result<Option<Found>, Refused> {
     let found = cx.write(key);
-    checked(cx, found)
-}
-
-#[inline]
-fn checked(cx: &mut Cx<'_>, found: Option<Found>) -> Result<Option<Found>, Refused> {
-    match found {
-        Some(found) if !matches!(cx.value(found), ValueRef::Object(Object::Stream(_))) => {
-            refuse(cx, errors::WRONG_TYPE)
-        }
-        found => Ok(found),
-    }
+    of_type(cx, found, STREAM)
 }
 
 /// The stream that a value was found to be.

@@ -1,8 +1,7 @@
 //! A sorted set under a key: finding, storing, replying with it.
 
-use crate::command::errors;
-use crate::command::expect::{Refused, refuse};
-use crate::command::typed::bulk;
+use crate::command::expect::Refused;
+use crate::command::typed::{ZSET, bulk, of_type};
 use crate::config::events;
 use crate::keyspace::{Value, ValueRef};
 use crate::listpack::Element;
@@ -15,22 +14,14 @@ use crate::shard::{Cx, Expire, Found};
 #[inline]
 pub fn to_read(cx: &mut Cx<'_>, key: &[u8]) -> Result<Option<Found>, Refused> {
     let found = cx.read(key);
-    checked(cx, found)
+    of_type(cx, found, ZSET)
 }
 
 /// Finds a key to change it; if it is there, it must be a sorted set.
 #[inline]
 pub fn to_write(cx: &mut Cx<'_>, key: &[u8]) -> Result<Option<Found>, Refused> {
     let found = cx.write(key);
-    checked(cx, found)
-}
-
-#[inline]
-fn checked(cx: &mut Cx<'_>, found: Option<Found>) -> Result<Option<Found>, Refused> {
-    match found {
-        Some(found) if !matches!(cx.value(found), ValueRef::Object(Object::ZSet(_))) => refuse(cx, errors::WRONG_TYPE),
-        found => Ok(found),
-    }
+    of_type(cx, found, ZSET)
 }
 
 /// The sorted set that a value was found to be.
