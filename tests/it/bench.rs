@@ -171,10 +171,11 @@ fn tls_is_spoken_and_a_certificate_that_nobody_signed_is_refused() {
         .unwrap();
     assert!(made.status.success(), "{}", said(&made));
     for name in peers::servers() {
-        let (port, path) = (free_port(), |file: &str| dir.path().join(file).display().to_string());
-        let options =
-            ["--tls-port", &port.to_string(), "--tls-cert-file", &path("cert.pem"), "--tls-key-file", &path("key.pem")];
-        let options = [&options[..], &["--tls-ca-cert-file", &path("cert.pem"), "--tls-auth-clients", "no"]].concat();
+        let port = free_port();
+        let (number, [cert, key]) = (port.to_string(), ["cert.pem", "key.pem"].map(|file| dir.path().join(file)));
+        let (cert, key) = (cert.display().to_string(), key.display().to_string());
+        let files = ["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &cert];
+        let options = [&["--tls-port", &number, "--tls-auth-clients", "no"][..], &files].concat();
         let _server = peers::start(name, dir.path(), &options);
         let words = format!("run -s {port} --load 200 -n 300 -c 3 -P 4 -k 200 -d 60s --warmup 0s --value 30kb --tls");
         let words = format!("{words} -e '50% GET key:{{key}} | 50% SET key:{{key}} {{value}}'");
