@@ -93,7 +93,7 @@ fn main() {
                 Object::Hash(hash) => drop(hash.set(name, b"value", OnUpdate::KeepExpire, &limits.hash)),
                 Object::Set(set) => drop(set.insert(name, &limits.set)),
                 Object::ZSet(zset) => drop(zset.insert(name, (next * 7919 % 10_000_019) as f64, limits.zset)),
-                Object::List(list) => drop(list.push(End::Back, [name], &limits.list)),
+                Object::List(list) => list.push(End::Back, [name], &limits.list),
                 Object::Stream(stream) => stream
                     .log_mut()
                     .append(IdRequest::Auto, &[b"field", name], 1, limits.stream)
