@@ -132,8 +132,8 @@ pub(super) fn check_segment(path: &Path) -> Result<(), CheckError> {
         sealed: None,
         continued: Continued::No,
         closed: found.closed,
-        has_frames: !found.frames.is_empty(),
         beyond: false,
+        has_frames: !found.frames.is_empty(),
         remains: found.remains_bytes > found.damaged_filler_bytes,
         above_durable: found.last_lsn().unwrap_or(0) >= found.durable_lsn,
     });

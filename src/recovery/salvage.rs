@@ -13,6 +13,7 @@ use super::judge::Candidate;
 use super::plain::{PlainPart, Tolerance};
 use super::plan::{GenerationPlan, Options, Plan, SegmentPlan};
 use super::replay::walk_frame;
+use super::rounds::newest_round;
 use super::table::{Continued, Row, Verdict};
 use crate::log::{
     CoreMarks, Directory, Entry, FrameSpan, HEAD_BYTES, LINE_BYTES, Lsn, Manifest, Role, SegmentKind, Window,
@@ -115,6 +116,7 @@ pub fn salvage(dir: &Directory, options: &Options, manifest: Manifest, limit: Li
     }
     let mut salvager = Salvager {
         limit,
+        boot: options.boot,
         losses: Vec::new(),
         hollow: Vec::new(),
         newest_ms: 0,
@@ -194,6 +196,7 @@ fn open(finder: &Finder<'_>, entry: Entry) -> Named {
 
 struct Salvager {
     limit: Limit,
+    boot: u64,
     losses: Vec<Loss>,
     hollow: Vec<Hollow>,
     newest_ms: u64,
@@ -329,6 +332,7 @@ impl Salvager {
             self.places.clear();
         }
         let number = header.generation;
+        let floor: Vec<Lsn> = self.expected.iter().map(|next| next.saturating_sub(1)).collect();
         let mut reached = vec![0; cores];
         let mut broken: Vec<Option<String>> = vec![None; cores];
         for core in 0..cores {
@@ -355,6 +359,16 @@ impl Salvager {
                     cut[core] = cut[core].min(frame.first_lsn - 1);
                 }
             }
+        }
+        // After a power cut only what a round covers is there on every core (rule X7).
+        let mut ours: Vec<&mut Candidate> = Vec::new();
+        for named in &mut group {
+            if let Part::Ours(candidate) = &mut named.part {
+                ours.push(candidate);
+            }
+        }
+        if newest && let Some(round) = newest_round(&ours, Some(number), self.boot, &floor, &reached) {
+            cut.iter_mut().zip(round).for_each(|(cut, round)| *cut = (*cut).min(round));
         }
         let wanted = cut.clone();
         greatest_cut(&mut cut, &self.marks, |tx_id, core| self.places.get(&(tx_id, core)).copied());

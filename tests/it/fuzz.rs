@@ -183,6 +183,8 @@ fn r6_frames_of_a_segment() {
         block_bytes: 512,
         first_lsn_min: 1,
         created_ms: 5,
+        relaxed: false,
+        boot: 0,
     };
     let mut segment = vec![0; 8192];
     header.fill(&mut segment, 0);
