@@ -16,6 +16,8 @@ struct Pending {
     later: Later,
     /// An earlier command of the operation has left already: its send time stands.
     begun: bool,
+    /// It was counted as issued, when it came or when it left.
+    counted: bool,
     /// An earlier command found nothing.
     missing: bool,
 }
@@ -95,20 +97,22 @@ impl Conn {
             return;
         }
         let later = make(&mut self.out);
-        if self.blocked {
+        // What has to wait for the server is counted here: that it leaves late is not the generator's fault.
+        let counted = self.blocked;
+        if counted {
             recorder.sent(intended, now, self.open);
         }
-        self.pending.push_back(Pending { intended, sent: now, later, begun: false, missing: false });
+        self.pending.push_back(Pending { intended, sent: now, later, begun: false, counted, missing: false });
         self.unsent += 1;
     }
 
     /// The bytes to send next. What was waiting counts as sent at `now`.
     #[inline]
-    pub fn take_send(&mut self, now: u64, was_blocked: bool, recorder: &mut Recorder) -> &[u8] {
+    pub fn take_send(&mut self, now: u64, recorder: &mut Recorder) -> &[u8] {
         let first = self.pending.len() - self.unsent;
         for pending in self.pending.range_mut(first..).filter(|pending| !pending.begun) {
             pending.sent = now;
-            if !was_blocked {
+            if !std::mem::replace(&mut pending.counted, true) {
                 recorder.sent(pending.intended, now, self.open);
             }
         }
@@ -175,9 +179,8 @@ impl Conn {
 
     /// Gives up on every request under way.
     pub fn abandon(&mut self, now: u64, kind: &str, recorder: &mut Recorder) {
-        let first = self.pending.len() - self.unsent;
-        for (i, pending) in self.pending.drain(..).enumerate() {
-            if i >= first && !self.blocked && !pending.begun {
+        for pending in self.pending.drain(..) {
+            if !pending.counted {
                 recorder.sent(pending.intended, now, self.open);
             }
             recorder.lost(pending.intended, pending.sent, now, kind);
@@ -217,11 +220,11 @@ mod tests {
         let mut recorder = Recorder::new(Window { from: 0, to: 1000 * MS }, 100 * MS);
         let mut conn = Conn::new(true);
         conn.issue(MS, MS, &mut recorder, |out| stream.next(out));
-        let bytes = conn.take_send(2 * MS, false, &mut recorder).len();
+        let bytes = conn.take_send(2 * MS, &mut recorder).len();
         conn.sent(bytes);
         assert_eq!(conn.received(b"$-1\r\n", 5 * MS, &mut recorder), Ok(0));
-        assert!(conn.take_send(6 * MS, false, &mut recorder).starts_with(b"*3\r\n$3\r\nSET"));
-        let bytes = conn.take_send(6 * MS, false, &mut recorder).len();
+        assert!(conn.take_send(6 * MS, &mut recorder).starts_with(b"*3\r\n$3\r\nSET"));
+        let bytes = conn.take_send(6 * MS, &mut recorder).len();
         conn.sent(bytes);
         assert_eq!(conn.received(b"+OK\r\n", 9 * MS, &mut recorder), Ok(1));
         assert_eq!((recorder.requests, recorder.replies, recorder.misses), (1, 1, 1));
@@ -237,14 +240,14 @@ mod tests {
         let mut recorder = Recorder::new(Window { from: 0, to: 1000 * MS }, 100 * MS);
         let mut conn = Conn::new(true);
         conn.issue(MS, MS, &mut recorder, ping);
-        let bytes = conn.take_send(MS, false, &mut recorder).len();
+        let bytes = conn.take_send(MS, &mut recorder).len();
         conn.sent(bytes);
         assert_eq!(conn.received(b"+PO", 2 * MS, &mut recorder), Ok(0));
         assert_eq!(conn.cut_off(3 * MS, &mut recorder), 1);
         conn.blocked = true;
         conn.issue(4 * MS, 4 * MS, &mut recorder, ping);
         conn.restart();
-        assert_eq!(conn.take_send(90 * MS, true, &mut recorder).len(), 14);
+        assert_eq!(conn.take_send(90 * MS, &mut recorder).len(), 14);
         assert_eq!(conn.received(b"+PONG\r\n", 91 * MS, &mut recorder), Ok(1));
         assert_eq!((recorder.requests, recorder.max, recorder.lateness.max()), (2, 87 * MS, 0));
         assert_eq!(recorder.errors["disconnected"], 1);
@@ -272,7 +275,7 @@ mod tests {
             }
             let (conn, stream) = &mut conns[next];
             conn.issue(due, due, &mut recorder, |out| stream.next(out));
-            let bytes = conn.take_send(due, false, &mut recorder).len();
+            let bytes = conn.take_send(due, &mut recorder).len();
             conn.sent(bytes);
             let begin = stall(due).unwrap_or(due);
             replies.push_back((begin + service_ns, next));
@@ -325,12 +328,12 @@ mod tests {
         let mut conn = Conn::new(true);
         let mut recorder = Recorder::new(Window { from: 0, to: 1000 * MS }, 100 * MS);
         conn.issue(MS, MS, &mut recorder, ping);
-        assert_eq!(conn.take_send(MS, false, &mut recorder).len(), 14);
+        assert_eq!(conn.take_send(MS, &mut recorder).len(), 14);
         conn.sent(5);
         conn.blocked = true;
         conn.issue(2 * MS, 2 * MS, &mut recorder, ping);
         conn.blocked = false;
-        assert_eq!(conn.take_send(300 * MS, true, &mut recorder).len(), 9 + 14);
+        assert_eq!(conn.take_send(300 * MS, &mut recorder).len(), 9 + 14);
         conn.sent(23);
         assert_eq!(conn.received(b"+PONG\r\n+PONG\r\n", 301 * MS, &mut recorder), Ok(2));
         assert_eq!((recorder.requests, recorder.lateness.max()), (2, 0));
@@ -342,7 +345,7 @@ mod tests {
         let mut conn = Conn::new(true);
         let mut recorder = Recorder::new(Window { from: 0, to: 1000 * MS }, 100 * MS);
         (0..3).for_each(|i| conn.issue(i * MS, i * MS, &mut recorder, ping));
-        let bytes = conn.take_send(3 * MS, false, &mut recorder).len();
+        let bytes = conn.take_send(3 * MS, &mut recorder).len();
         conn.sent(bytes);
         conn.issue(4 * MS, 4 * MS, &mut recorder, ping);
         assert_eq!(conn.received(b"+PONG\r\n", 5 * MS, &mut recorder), Ok(1));

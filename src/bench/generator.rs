@@ -379,7 +379,6 @@ impl Worker {
                 Event::Writable { connection, generation } if self.is_current(connection, generation) => {
                     let link = &mut self.links[connection];
                     link.conn.blocked = false;
-                    link.was_blocked = true;
                     mark(link, connection, &mut self.dirty);
                 }
                 Event::Received { connection, generation, buffer, .. } if !self.is_current(connection, generation) => {

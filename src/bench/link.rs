@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
-use std::{io, mem, thread};
+use std::{io, thread};
 
 use super::client::{Client, Socket, Target};
 use super::conn::Conn;
@@ -29,8 +29,6 @@ pub struct Link {
     pub owed: usize,
     /// On the list of those with something to send.
     pub dirty: bool,
-    /// A partial send left requests whose lateness was already counted.
-    pub was_blocked: bool,
     socket: Socket,
     tls: Option<Box<Session>>,
 }
@@ -48,8 +46,7 @@ impl Link {
     pub fn connect(target: &Target, class: usize, client: usize, open: bool) -> Result<Self, BenchError> {
         let (socket, tls) = Client::connect(target)?.into_socket()?;
         let (conn, target) = (Conn::new(open), target.clone());
-        let (dirty, was_blocked) = (false, false);
-        Ok(Link { conn, class, client, target, generation: 0, owed: 0, dirty, was_blocked, socket, tls })
+        Ok(Link { conn, class, client, target, generation: 0, owed: 0, dirty: false, socket, tls })
     }
 
     /// The socket.
@@ -66,7 +63,7 @@ impl Link {
     /// Sends what waits, without waiting itself.
     #[inline]
     pub fn send(&mut self, now: u64, recorder: &mut Recorder) -> io::Result<Sent> {
-        let bytes = self.conn.take_send(now, mem::take(&mut self.was_blocked), recorder);
+        let bytes = self.conn.take_send(now, recorder);
         let fd = self.socket.as_raw_fd();
         let Some(tls) = &mut self.tls else {
             let (len, sent) = (bytes.len(), send(fd, bytes)?);
@@ -104,7 +101,6 @@ impl Link {
     pub fn restart(&mut self, (socket, tls): (Socket, Option<Box<Session>>)) {
         (self.socket, self.tls) = (socket, tls);
         self.conn.restart();
-        self.was_blocked = true;
     }
 }
 

@@ -181,7 +181,7 @@ pub struct Settings {
     /// Which service manager may have started the server.
     pub supervised: Supervised,
     /// Whether and how the log goes to syslog too.
-    pub syslog: Option<Syslog>,
+    pub syslog: Syslog,
     /// Microseconds from which a command is put into the slow log; 0: every command; none: no command.
     pub slowlog_slower_than_us: Option<u64>,
     /// Entries of the slow log.
@@ -206,6 +206,8 @@ pub enum ClientMemory {
 /// How the log goes to syslog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Syslog {
+    /// Whether it does.
+    pub enabled: bool,
     /// The name that lines carry.
     pub ident: Vec<u8>,
     /// `LOG_USER`, or one of `LOG_LOCAL0` to `LOG_LOCAL7`.
@@ -360,10 +362,11 @@ impl From<&Config> for Settings {
             pidfile: in_dir("pidfile"),
             daemonize: from.bool("daemonize"),
             supervised: Supervised::from_number(from.word("supervised")),
-            syslog: from.bool("syslog-enabled").then(|| Syslog {
+            syslog: Syslog {
+                enabled: from.bool("syslog-enabled"),
                 ident: from.text("syslog-ident").to_vec(),
                 facility: from.word("syslog-facility") as i32,
-            }),
+            },
             slowlog_slower_than_us: u64::try_from(from.integer("slowlog-log-slower-than")).ok(),
             slowlog_max_len: from.number("slowlog-max-len"),
             latency_monitor_threshold_ms: from.number("latency-monitor-threshold"),

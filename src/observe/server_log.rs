@@ -58,7 +58,7 @@ pub fn start(settings: &Settings) -> io::Result<()> {
     // glommio reports as errors what is none (it probes features); its panics say enough.
     let ours = filter::filter_fn(|metadata| metadata.target().starts_with("basalt"));
     let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(target.clone());
-    let syslog = settings.syslog.as_ref().map(SyslogLayer::open);
+    let syslog = settings.syslog.enabled.then(|| SyslogLayer::open(&settings.syslog));
     let all = lines.and_then(syslog).with_filter(ours);
     let started = tracing_subscriber::registry().with(level).with(all).try_init();
     if started.is_ok() {

@@ -255,7 +255,7 @@ fn memory_is_told_of() {
     assert_eq!(rig.ask(client, "memory usage a foo"), "-ERR syntax error");
     rig.ask(client, "hello 3");
     let stats = rig.ask(client, "memory stats");
-    assert!(stats.starts_with("%32 $14 peak.allocated :"), "{stats}");
+    assert!(stats.starts_with("%33 $14 peak.allocated :"), "{stats}");
     assert!(rig.ask(client, "memory doctor").starts_with('='));
     assert_eq!(rig.ask(client, "memory purge"), "+OK");
     assert!(rig.ask(client, "memory malloc-stats").contains("jemalloc"));
