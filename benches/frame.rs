@@ -17,7 +17,7 @@ fn log() -> CoreLog {
         dirname: "appendonlydir".into(),
         filename: "appendonly.aof".into(),
     };
-    let incarnation = Incarnation { id: 1, cores: 1, segment_bytes: 1 << 20, entropy: 1 };
+    let incarnation = Incarnation { id: 1, cores: 1, segment_bytes: 1 << 20, entropy: 1, relaxed: false, boot: 0 };
     let (_, segments) = plan(&dir, &Options::default()).expect("an empty disk").repair(incarnation, 1).expect("room");
     let segment = segments.into_iter().next().expect("one core, one segment");
     let config = LogConfig { core: 0, policy: SyncPolicy::Always, segment_bytes: 1 << 20, in_flight_max: 1 };

@@ -399,7 +399,7 @@ pub(super) mod tests {
             at_s: i as f64 / 10.0,
             cores: (i > 0).then_some(0.6),
             rss_bytes: Some(100 << 20 | i << 18),
-            child_bytes: (i % 10 == 0 && (20..40).contains(&i)).then_some(20 << 20),
+            child_bytes: (i.is_multiple_of(10) && (20..40).contains(&i)).then_some(20 << 20),
             info: BTreeMap::new(),
         };
         RunReport {

@@ -384,7 +384,9 @@ mod tests {
         let (template, mut source, pool) = (Template::parse(template).unwrap(), source(seed), Pool::new(seed));
         let mut out = Vec::new();
         for _ in 0..n {
-            (0..template.stages()).for_each(|stage| drop(template.encode(stage, &mut source, &pool, &mut out)));
+            for stage in 0..template.stages() {
+                template.encode(stage, &mut source, &pool, &mut out);
+            }
         }
         out
     }

@@ -53,7 +53,7 @@ pub struct Walk {
     larges: VecDeque<Large>,
     next_id: u64,
     /// Collections that are written and belong to nobody.
-    freeing: Vec<Box<Object>>,
+    freeing: Vec<Object>,
     block: Vec<u8>,
     block_db: Option<u16>,
     queue: VecDeque<Piece>,
@@ -347,7 +347,7 @@ impl Walk {
                 Some((spent, true)) => {
                     cost = spent;
                     if let Home::Owned(object) = home {
-                        self.freeing.push(object);
+                        self.freeing.push(*object);
                     }
                     large.finish_elements(&self.order.shared)
                 }
@@ -393,7 +393,7 @@ impl Walk {
                     Some(large) => large.home = home,
                     None => {
                         if let Home::Owned(object) = home {
-                            self.freeing.push(object);
+                            self.freeing.push(*object);
                         }
                     }
                 }
@@ -469,7 +469,7 @@ impl Walk {
                         end(&mut rest.db, hash, &key);
                     }
                 }
-                Home::Owned(object) => self.freeing.push(object),
+                Home::Owned(object) => self.freeing.push(*object),
                 Home::Nowhere => {}
             }
         }

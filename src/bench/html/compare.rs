@@ -80,7 +80,7 @@ fn percentiles(report: &ComparisonReport, servers: &[String], class: &str, sever
 }
 
 /// The round whose p99.9 is in the middle stands for its server.
-fn typical<'a>(report: &'a ComparisonReport, server: usize, class: usize) -> Option<&'a RunReport> {
+fn typical(report: &ComparisonReport, server: usize, class: usize) -> Option<&RunReport> {
     let mut runs: Vec<&RunReport> = report.runs.iter().filter_map(|round| round.get(server)).collect();
     let tail = |run: &RunReport| run.classes.get(class).and_then(|c| c.response.quantiles.get("p99.9").copied());
     runs.sort_by_key(|run| tail(run));
