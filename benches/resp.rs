@@ -64,7 +64,8 @@ fn writer(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCH as u64));
     let value = [b'v'; 64];
     let mut out = Vec::with_capacity(1 << 16);
-    let kinds: [(&str, fn(&mut Reply, &[u8])); 4] = [
+    type Write = fn(&mut Reply, &[u8]);
+    let kinds: [(&str, Write); 4] = [
         ("OKs", |reply, _| reply.ok()),
         ("integers", |reply, _| reply.int(black_box(1_234_567))),
         ("bulks of 64 bytes", |reply, value| reply.bulk(value)),
