@@ -84,6 +84,10 @@ pub enum StartError {
 /// those that follow double in size up to `aof-segment-size`.
 const SEGMENT_BYTES_FIRST: u64 = 8 << 20;
 
+/// Frames that a core's log has with the disk at a time. With two the next commit need not wait for the end of the one before:
+/// a fifth more commits with 8 clients, a seventh with 50, and no difference with more; with four the disk gave less.
+const FRAMES_IN_FLIGHT: usize = 2;
+
 /// CPUs that this process may use.
 fn cpus() -> Vec<usize> {
     // SAFETY: the set is plain memory that the call fills.
@@ -297,7 +301,7 @@ fn load(everyone: &Arc<Everyone>, cores: usize) -> Result<Option<(KeeperClient, 
                 core: core as u16,
                 policy: policy(settings.appendfsync),
                 segment_bytes: settings.aof_segment_bytes,
-                in_flight_max: 1,
+                in_flight_max: FRAMES_IN_FLIGHT,
             };
             let mut log = CoreLog::new(config, segment, cut.clone());
             log.set_timestamps(settings.aof_timestamp_enabled);
