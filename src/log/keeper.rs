@@ -446,6 +446,7 @@ fn entry(segment: &Segment) -> Entry {
 
 /// The one frame of a barrier segment: one record, so that several effects are a transaction.
 fn barrier_frame(effects: &BarrierEffects<'_>, block_bytes: u32, now_ms: u64) -> super::batch::Unsealed {
+    assert!(!effects.is_empty(), "a record has a command");
     let mut batch = Batch::new(AlignedBuf::with_capacity(4096), FIRST_LSN);
     for (index, (db, words)) in effects.iter().enumerate() {
         batch.select(*db);

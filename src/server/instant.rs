@@ -213,14 +213,16 @@ pub(super) async fn act_all(handle: &Handle, what: &Whole) {
 }
 
 /// Logs effects on whole databases between two generations of the log, while all cores stand still. Does nothing
-/// without a log.
+/// without a log, or without effects.
 pub(super) async fn log_barrier(
     handle: &Handle,
     effects: Vec<(u16, Vec<Vec<u8>>)>,
     discards_history: bool,
     ends: Vec<SegmentEnd>,
 ) -> Result<(), String> {
-    if !handle.with(|core| core.shard.journal_ref().is_on()) {
+    // A transaction that stopped all cores only to read leaves nothing to log: a barrier of no commands would be a record
+    // without a command, which no start accepts.
+    if effects.is_empty() || !handle.with(|core| core.shard.journal_ref().is_on()) {
         return Ok(());
     }
     if ends.len() != handle.with(|core| core.cores()) {
