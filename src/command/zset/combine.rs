@@ -96,8 +96,21 @@ impl Aggregate {
         match self {
             // Infinities of both signs make 0.
             Aggregate::Sum => not_nan(one + other),
-            Aggregate::Min => one.min(other),
-            Aggregate::Max => one.max(other),
+            // What is no number (0 times an infinity) is passed over, as Redis's comparisons do.
+            Aggregate::Min => {
+                if other < one {
+                    other
+                } else {
+                    one
+                }
+            }
+            Aggregate::Max => {
+                if other > one {
+                    other
+                } else {
+                    one
+                }
+            }
         }
     }
 }
@@ -233,7 +246,7 @@ fn intersect(sources: &[(Source<'_>, f64)], aggregate: Aggregate, mut visit: imp
     for (member, score) in first.iter() {
         let go_on = member.with_bytes(|member| {
             let joined = others.iter().try_fold(not_nan(score * weight), |joined, (source, weight)| {
-                Some(aggregate.join(joined, not_nan(source.score(member)? * weight)))
+                Some(aggregate.join(joined, source.score(member)? * weight))
             });
             joined.is_none_or(|score| visit(member, score))
         });

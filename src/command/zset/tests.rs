@@ -144,6 +144,10 @@ fn several_sets_are_joined_by_weight_and_aggregate() {
         ("ZADD i inf m", ":1"),
         ("ZADD j -inf m", ":1"),
         ("ZUNION 2 i j WITHSCORES", "*2 $1 m $1 0"),
+        ("ZADD k -10 m 1 n", ":2"),
+        ("ZADD l inf m 1 n 2 o", ":3"),
+        ("ZINTER 2 k l WEIGHTS 4 0 AGGREGATE MAX WITHSCORES", "*4 $1 m $3 -40 $1 n $1 4"),
+        ("ZINTER 2 k l WEIGHTS 4 0 WITHSCORES", "*4 $1 m $1 0 $1 n $1 4"),
     ]);
 }
 
