@@ -11,6 +11,7 @@ mod dispatch;
 mod engine;
 mod facts;
 mod fanout;
+mod gathering;
 mod input;
 mod instant;
 mod keeper;
