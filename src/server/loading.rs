@@ -174,6 +174,8 @@ impl ReplaySink for Loader<'_> {
     }
 
     fn command(&mut self, _: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String> {
+        let bytes = args.buffer().len() - args.following().len();
+        self.progress.loaded_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.replay(db, args)
     }
 }

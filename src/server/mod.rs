@@ -16,6 +16,7 @@ mod input;
 mod instant;
 mod keeper;
 mod loading;
+mod loading_keys;
 mod loading_rdb;
 mod logging;
 mod lookahead;
