@@ -347,6 +347,11 @@ pub(super) fn lock_keys(spec: &CommandSpec, args: Args, db: u16) -> Vec<LockKey>
     keys
 }
 
+/// Whether a command may change keys. PFCOUNT counts as one that reads, and keeps what it has counted.
+pub(super) fn may_write(spec: &CommandSpec) -> bool {
+    spec.flags.any(Flags::WRITE.with(Flags::MAY_REPLICATE))
+}
+
 /// The database that COPY … DB names, if it does.
 fn copy_target(args: Args) -> Option<u16> {
     (3..args.len()).find(|&at| args.is(at, "db")).and_then(|at| parse_db(args.get(at + 1)?))
@@ -359,5 +364,5 @@ pub(super) fn parse_db(word: &[u8]) -> Option<u16> {
 
 /// How a command locks its keys.
 pub(super) fn lock_mode(spec: &CommandSpec) -> Mode {
-    if spec.flags.has(Flags::WRITE) { Mode::Exclusive } else { Mode::Shared }
+    if may_write(spec) { Mode::Exclusive } else { Mode::Shared }
 }

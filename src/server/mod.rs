@@ -46,6 +46,8 @@ mod waits;
 
 pub(crate) use blocking::{SETTLED, parse_timeout, timeout_of};
 pub(crate) use clients::describe_client;
+#[cfg(test)]
+mod watch_tests;
 pub use clients::{ClientFilter, ClientType};
 pub(crate) use core::random_id;
 pub use core::{Core, Everyone};

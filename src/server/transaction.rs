@@ -5,7 +5,7 @@
 //! each core did is logged as one record with a mark, so that after a crash all of it is there, or nothing.
 
 use super::core::Core;
-use super::dispatch::{Owner, for_each_key, parse_db};
+use super::dispatch::{Owner, for_each_key, may_write, parse_db};
 use super::instant::{self, Whole};
 use super::reaching::reach_at_standstill;
 use super::spanning::{self, KeysByCore, Outcome, by_core};
@@ -355,7 +355,7 @@ impl Core {
 async fn exec_spanning(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: &[Watched], proto: Proto) -> Outcome {
     let cores = handle.with(|core| core.cores());
     let needs = needs_of(&steps);
-    let writes = needs.log;
+    let writes = steps.iter().any(|step| may_write(step.command.spec));
     let mode = if writes { Mode::Exclusive } else { Mode::Shared };
     let keys = keys_of(&steps, watched, cores);
     let mut watched_by_core: BTreeMap<usize, Vec<Watched>> = BTreeMap::new();

@@ -58,6 +58,12 @@ impl<'a> Cx<'a> {
         &self.shard.settings
     }
 
+    /// Whether the log has room for the request, so that what only might write may do so. While the log is replayed there is
+    /// always room.
+    pub fn has_room(&mut self) -> bool {
+        self.is_replay() || self.shard.admit(self.args).is_ok()
+    }
+
     /// The selected database.
     #[inline]
     pub fn db(&self) -> &Db {

@@ -167,6 +167,8 @@ pub struct Needs {
 impl Needs {
     /// Of a command with these flags.
     pub fn of(flags: Flags) -> Needs {
+    /// Back at home it is no change to those who WATCH the key.
+    pub unwatched: bool,
         Needs { log: flags.has(Flags::WRITE), memory: flags.has(Flags::DENYOOM) }
     }
 

@@ -23,6 +23,15 @@ use rand::rngs::SmallRng;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// The keys that a command changed which ran on copies.
+#[derive(Default)]
+pub(super) struct Copies {
+    /// All of them, with repeats.
+    pub changed: Vec<LockKey>,
+    /// Those among them whose change is one to who watches them.
+    pub seen: Vec<LockKey>,
+}
+
 /// Where effects go.
 pub(super) enum Sink {
     /// To the log, each as a record of its own.
@@ -30,7 +39,7 @@ pub(super) enum Sink {
     /// To a unit that is logged later as a whole.
     Unit(Unit),
     /// Nowhere: the command runs on copies, and what it changed is looked up afterwards.
-    Copies(Vec<LockKey>),
+    Copies(Copies),
     /// Nowhere: the log is being replayed.
     Replay,
 }
