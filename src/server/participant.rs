@@ -3,6 +3,7 @@
 use super::core::Core;
 use crate::command::Command;
 use crate::net::{Gate, ReplyTo, Session, Watched};
+use crate::observe::Ticks;
 use crate::resp::OwnedArgs;
 use crate::shard::Unit;
 use crate::shard::locks::{LockKey, Mode};
@@ -142,7 +143,12 @@ impl Core {
         for step in commands {
             let mut reply = Vec::new();
             if let Some(run) = step.command.exec.on_shard() {
+                self.tick = Ticks::now();
                 self.shard.run(step.command, run, step.session, step.args.as_args(), &mut reply);
+                if step.is_whole {
+                    let failed = reply.first() == Some(&b'-');
+                    self.account_by_id(step.command, failed, step.args.as_args(), step.session);
+                }
             }
             gate = gate.max_by_lsn(self.gate_of_last());
             replies.push(reply);
@@ -219,7 +225,13 @@ impl Core {
             return self.deliver(to, bytes, None);
         }
         if let Some(run) = command.exec.on_shard() {
+            self.tick = Ticks::now();
             self.shard.run(command, run, session, args.as_args(), &mut bytes);
+            let failed = bytes.first() == Some(&b'-');
+            if failed {
+                self.stats.count_error(&bytes);
+            }
+            self.account_by_id(command, failed, args.as_args(), session);
         }
         let gate = self.gate_of_last();
         self.deliver(to, bytes, gate);
