@@ -4,7 +4,10 @@ use super::clients::ClientFilter;
 use super::core::Core;
 use super::report::CoreReport;
 use super::subscribers::{ChannelKind, Message};
+use crate::keyspace::ValueRef;
 use crate::net::Gate;
+use crate::object::Object;
+use crate::object::list::NodeRef;
 use crate::shard::message::{Answer, TxId};
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
@@ -245,6 +248,27 @@ impl Core {
         let entry = db.find(crate::keyspace::hash_key(key), key)?;
         let stamp = (self.now_ms / 1000) as u32 & 0xff_ffff;
         let (access, encoding) = (db.access(entry), db.encoding_name(entry));
+    /// What DEBUG OBJECT says of the nodes of a long list.
+    fn describe_nodes(&self, value: ValueRef) -> String {
+        let ValueRef::Object(Object::List(list)) = value else { return String::new() };
+        if list.encoding_name() != "quicklist" {
+            return String::new();
+        }
+        let (mut nodes, mut bytes) = (0, 0);
+        for node in list.nodes_from(0).0 {
+            nodes += 1;
+            bytes += match node {
+                NodeRef::Packed(packed) => packed.as_bytes().len(),
+                NodeRef::Plain(element) => element.len(),
+            };
+        }
+        format!(
+            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:0 ql_uncompressed_size:{bytes}",
+            list.len() as f64 / f64::from(nodes),
+            self.settings.list_max_listpack_size,
+        )
+    }
+
         let idle = stamp.wrapping_sub(access) & 0xff_ffff;
         let text = format!(
             "Value at:0x{:x} refcount:1 encoding:{encoding} serializedlength:{} lru:{access} lru_seconds_idle:{idle}",
@@ -254,3 +278,4 @@ impl Core {
         Some(text.into_bytes().into())
     }
 }
+            self.describe_nodes(db.value(entry)),
