@@ -330,6 +330,11 @@ impl Conn {
         self.send_in_flight || self.receiving
     }
 
+    /// The request about the connection or the server that runs at this moment.
+    pub fn request(&self) -> Option<crate::resp::Args<'_>> {
+        self.under_way.as_ref().map(|under_way| under_way.args())
+    }
+
     /// Memory that this connection holds, bytes.
     pub fn memory(&self) -> usize {
         size_of::<Conn>()

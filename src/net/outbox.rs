@@ -311,7 +311,12 @@ impl Outbox {
         self.ready.capacity() + self.held.capacity() + self.slots.capacity() * size_of::<Slot>()
     }
 
-    /// How many replies are held (at least; neighbours behind one gate count once).
+    /// How many replies are there and held back (at least; neighbours behind one gate count once).
+    pub fn held_replies(&self) -> usize {
+        self.slots.iter().filter(|slot| !matches!(slot, Slot::Pending { .. })).count()
+    }
+
+    /// How many replies are held or outstanding (at least; neighbours behind one gate count once).
     pub fn held_slots(&self) -> usize {
         self.slots.len()
     }

@@ -155,7 +155,7 @@ impl Core {
     }
 
     /// Looks at what all cores share.
-    pub(super) fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         self.refresh_settings();
         self.apply_settings();
         self.note_last_save();

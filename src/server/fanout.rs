@@ -58,16 +58,6 @@ impl Core {
             }
         }
     }
-
-    /// Has all other cores look at what all share, such as settings; this one does so itself.
-    pub(crate) fn have_all_look(&mut self) {
-        for core in 0..self.cores() {
-            if core != self.me() {
-                self.mesh.send(core, Envelope::Look);
-            }
-        }
-        self.look();
-    }
 }
 
 impl Handle {

@@ -55,6 +55,8 @@ pub enum Query {
     },
     /// Look whether somebody monitors.
     Attend,
+    /// Look at what all cores share, such as settings.
+    Look,
     /// Show a line to those who monitor here. Has no answer.
     Show(Arc<[u8]>),
     /// Deliver without an answer: events about keys.
@@ -175,6 +177,10 @@ impl Core {
                 self.set_attention();
                 Finding::Done
             }
+            Query::Look => {
+                self.look();
+                Finding::Done
+            }
             Query::Show(line) => {
                 self.show_line(&line);
                 return None;
@@ -242,12 +248,6 @@ impl Core {
         if count == 0 { Finding::Count(number) } else { Finding::Names(names) }
     }
 
-    /// What DEBUG OBJECT says of a key.
-    fn describe_key(&self, db: u16, key: &[u8]) -> Option<Box<[u8]>> {
-        let db = self.shard.db(db);
-        let entry = db.find(crate::keyspace::hash_key(key), key)?;
-        let stamp = (self.now_ms / 1000) as u32 & 0xff_ffff;
-        let (access, encoding) = (db.access(entry), db.encoding_name(entry));
     /// What DEBUG OBJECT says of the nodes of a long list.
     fn describe_nodes(&self, value: ValueRef) -> String {
         let ValueRef::Object(Object::List(list)) = value else { return String::new() };
@@ -269,13 +269,19 @@ impl Core {
         )
     }
 
+    /// What DEBUG OBJECT says of a key.
+    fn describe_key(&self, db: u16, key: &[u8]) -> Option<Box<[u8]>> {
+        let db = self.shard.db(db);
+        let entry = db.find(crate::keyspace::hash_key(key), key)?;
+        let stamp = (self.now_ms / 1000) as u32 & 0xff_ffff;
+        let (access, encoding) = (db.access(entry), db.encoding_name(entry));
         let idle = stamp.wrapping_sub(access) & 0xff_ffff;
         let text = format!(
-            "Value at:0x{:x} refcount:1 encoding:{encoding} serializedlength:{} lru:{access} lru_seconds_idle:{idle}",
+            "Value at:0x{:x} refcount:1 encoding:{encoding} serializedlength:{} lru:{access} lru_seconds_idle:{idle}{}",
             db.hash(entry).0,
             db.memory_of(entry),
+            self.describe_nodes(db.value(entry)),
         );
         Some(text.into_bytes().into())
     }
 }
-            self.describe_nodes(db.value(entry)),
