@@ -40,6 +40,7 @@ mod it {
     pub mod interop;
     pub mod limits;
     pub mod peers;
+    pub mod ports;
     pub mod protocol;
     pub mod repair;
     pub mod rng;
