@@ -88,8 +88,9 @@ impl Core {
                 let values = self.shard.fetch(&keys);
                 Some(Answer::Values { values, gate: self.gate_of_last() })
             }
-            Request::Store { values } => {
-                let unit = self.units.remove(&tx).unwrap_or_default();
+            Request::Store { values, events } => {
+                let mut unit = self.units.remove(&tx).unwrap_or_default();
+                unit.events.extend(events);
                 self.shard.enter_unit(unit);
                 for (key, value) in values {
                     self.shard.store(&key, value);
@@ -110,7 +111,8 @@ impl Core {
             }
             Request::Check { watched, needs } => Some(self.objection(&watched, needs).unwrap_or(Answer::Done)),
             Request::TakeEffects => {
-                let unit = self.units.remove(&tx).unwrap_or_default();
+                let mut unit = self.units.remove(&tx).unwrap_or_default();
+                self.standstill.events.append(&mut unit.events);
                 let effects = unit.iter().map(|(db, args)| (db, args.iter().map(<[u8]>::to_vec).collect())).collect();
                 Some(Answer::Effects(effects))
             }
@@ -153,9 +155,11 @@ impl Core {
             gate = gate.max_by_lsn(self.gate_of_last());
             replies.push(reply);
         }
-        let unit = self.shard.leave_unit();
+        let mut unit = self.shard.leave_unit();
         if !unit.is_empty() {
             self.units.insert(tx, unit);
+        } else {
+            self.shard.tell(&mut unit.events);
         }
         Answer::Replies { replies, gate }
     }

@@ -345,15 +345,24 @@ pub(super) async fn gather_keys(
         }
     }
     let mut bytes = Vec::new();
-    let changed = handle.with(|core| {
-        let Some(run) = command.exec.on_shard() else { return Vec::new() };
-        core.shard.run_elsewhere(run, session, args.as_args(), order.into_iter().zip(values), &mut bytes)
+    let (changed, events) = handle.with(|core| {
+        let Some(run) = command.exec.on_shard() else { return Default::default() };
+        let values = order.into_iter().zip(values);
+        let (changed, mut events) = core.shard.run_elsewhere(run, session, args.as_args(), values, &mut bytes);
+        if changed.is_empty() {
+            core.shard.tell(&mut events);
+        }
+        (changed, events)
     });
-    let mut homes: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+    let mut homes: BTreeMap<usize, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for (key, value) in changed {
-        homes.entry(slot::core_of_key(&key.key, cores)).or_default().push((key, value));
+        homes.entry(slot::core_of_key(&key.key, cores)).or_default().0.push((key, value));
     }
-    handle.ask(homes.into_iter().map(|(core, values)| (core, Request::Store { values })).collect()).await;
+    for event in events {
+        homes.entry(slot::core_of_key(&event.key, cores)).or_default().1.push(event);
+    }
+    let stores = homes.into_iter().map(|(core, (values, events))| (core, Request::Store { values, events }));
+    handle.ask(stores.collect()).await;
     Outcome { bytes, gates }
 }
 

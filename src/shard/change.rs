@@ -159,8 +159,16 @@ impl Shard {
     /// Tells listeners what happened to a key.
     #[inline]
     pub(super) fn notify(&mut self, class: u32, name: &'static str, db: u16, key: &[u8]) {
-        if self.settings.notify_keyspace_events & class != 0 && matches!(self.sink, Sink::Journal | Sink::Unit(_)) {
-            self.events.push(Event { class, name, db, key: key.into() });
+        if self.settings.notify_keyspace_events & class == 0 {
+            return;
+        }
+        let event = || Event { class, name, db, key: key.into() };
+        match &mut self.sink {
+            Sink::Journal => self.events.push(event()),
+            // Nobody must hear of what is not logged yet and may never be.
+            Sink::Unit(unit) => unit.events.push(event()),
+            Sink::Copies(copies) => copies.events.push(event()),
+            Sink::Replay => {}
         }
     }
 

@@ -211,6 +211,7 @@ impl<'a> Cx<'a> {
         let result = change(self);
         let mut unit = self.shard.leave_unit();
         self.shard.touched.append(&mut unit.touched);
+        self.shard.events.append(&mut unit.events);
         let tx = super::message::TxId { core: self.shard.core as u16, number: 0 };
         self.shard.logged = self.shard.logged.max(self.shard.journal.append_unit(&unit, tx, &[]));
         result

@@ -1,6 +1,7 @@
 //! What cores send each other: batches of commands, steps of commands that span cores, and control.
 
 use super::locks::{LockKey, Mode};
+use super::shard::Event;
 use crate::command::Command;
 use crate::command::spec::Flags;
 use crate::keyspace::Value;
@@ -228,6 +229,8 @@ pub enum Request {
     Store {
         /// The keys and their values; `None` deletes the key.
         values: Vec<(LockKey, Option<FetchedValue>)>,
+        /// What happened to keys of this core, to be told once it is logged.
+        events: Vec<Event>,
     },
     /// Log what the steps did as one unit, and unlock.
     Finish {

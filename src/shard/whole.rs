@@ -3,7 +3,7 @@
 use super::cx::Cx;
 use super::locks::LockKey;
 use super::message::FetchedValue;
-use super::shard::{Copies, Shard, Sink, presence};
+use super::shard::{Copies, Event, Shard, Sink, presence};
 use super::watch::Presence;
 use crate::command::KeyedFn;
 use crate::keyspace::{ValueRef, hash_key};
@@ -34,7 +34,7 @@ impl Shard {
     }
 
     /// Runs a command on copies of its keys, in databases that hold nothing else. Returns the keys that it changed
-    /// with their values then.
+    /// with their values then, and what happened to keys.
     pub fn run_elsewhere(
         &mut self,
         run: KeyedFn,
@@ -42,7 +42,7 @@ impl Shard {
         args: Args,
         values: impl Iterator<Item = (LockKey, Option<FetchedValue>)>,
         out: &mut Vec<u8>,
-    ) -> Vec<(LockKey, Option<FetchedValue>)> {
+    ) -> (Vec<(LockKey, Option<FetchedValue>)>, Vec<Event>) {
         let databases = self.keyspace.dbs().len();
         let now_ms = self.now_ms;
         let mut aside: Vec<_> = (0..databases).map(|_| self.keyspace.scratch(now_ms)).collect();
@@ -74,7 +74,7 @@ impl Shard {
             })
             .collect();
         aside.iter_mut().zip(self.keyspace.dbs_mut()).for_each(|(aside, db)| std::mem::swap(aside, db));
-        results
+        (results, copies.events)
     }
 
     /// As [`Shard::fetch`] for one key while the log is replayed: nothing has expired yet.
@@ -94,7 +94,7 @@ impl Shard {
         out: &mut Vec<u8>,
     ) -> Vec<(LockKey, Option<FetchedValue>)> {
         let now_ms = std::mem::replace(&mut self.now_ms, 0);
-        let changed = self.run_elsewhere(run, session, args, values, out);
+        let (changed, _) = self.run_elsewhere(run, session, args, values, out);
         self.now_ms = now_ms;
         changed
     }
