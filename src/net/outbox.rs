@@ -142,6 +142,11 @@ impl Outbox {
         self.muted = muted;
     }
 
+    /// Whether replies are dropped.
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
     /// Whether what was written since [`Outbox::bytes`] said `before` begins as an error.
     pub fn last_reply_is_error(&self, before: usize) -> bool {
         let written = self.bytes().saturating_sub(before);

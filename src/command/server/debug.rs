@@ -99,7 +99,7 @@ fn sleep(core: &mut Core, conn: &mut Conn, seconds: &[u8]) -> Flow {
     let seconds: f64 = std::str::from_utf8(seconds).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
     let span = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     core.in_task(conn, move |handle| async move {
-        handle.ask_all(|| Query::Sleep(span)).await;
+        handle.sleep_everywhere(span).await;
         Outcome::write(Default::default(), |reply| reply.ok())
     })
 }
