@@ -14,6 +14,7 @@ mod dispatch;
 mod engine;
 mod facts;
 mod fanout;
+mod gathering;
 mod input;
 mod instant;
 mod keeper;
