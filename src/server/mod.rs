@@ -1,5 +1,8 @@
 //! One core of the server: its loop, and the way of a request from the socket to the shard and back.
 
+mod accounting;
+#[cfg(test)]
+mod accounting_tests;
 mod admin;
 mod blocking;
 mod clients;
@@ -45,7 +48,10 @@ mod task;
 pub(crate) mod testing;
 pub mod transaction;
 mod waits;
+#[cfg(test)]
+mod watch_tests;
 
+pub use accounting::UnderWay;
 pub(crate) use blocking::{SETTLED, parse_timeout, timeout_of};
 pub(crate) use clients::describe_client;
 pub use clients::{ClientFilter, ClientType};

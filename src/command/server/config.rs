@@ -42,27 +42,30 @@ fn set(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
     if !args.len().is_multiple_of(2) {
         return error(core, conn, LookupError::Arity("config|set").text(args));
     }
-    let changed = change(core, conn, args);
-    if changed.is_ok() {
-        core.have_all_look();
-        // Whoever turns the password off need not give it any more, and is not in the table at this moment.
-        if core.settings.requirepass.is_none() {
-            conn.special.set(crate::net::Special::UNAUTHENTICATED, false);
-        }
-        // From the reply on the log keeps what the new setting promises.
-        if (2..args.len()).step_by(2).any(|at| args.is(at, "appendfsync")) {
-            return core.in_task(conn, |handle| async move {
-                match crate::server::change_fsync(&handle).await {
-                    Ok(()) => Outcome::write(Default::default(), |reply| reply.ok()),
-                    Err(text) => Outcome::error(
-                        format!("ERR CONFIG SET failed (possibly related to argument 'appendfsync') - {text}")
-                            .as_bytes(),
-                    ),
-                }
-            });
-        }
+    if conn.outbox.has_pending() {
+        return Flow::Retry;
     }
-    result(core, conn, changed.map_err(|error| error.to_string()))
+    if let Err(refusal) = change(core, conn, args) {
+        return result(core, conn, Err(refusal.to_string()));
+    }
+    core.look();
+    // Whoever turns the password off need not give it any more, and is not in the table at this moment.
+    if core.settings.requirepass.is_none() {
+        conn.special.set(crate::net::Special::UNAUTHENTICATED, false);
+    }
+    let changes_sync = (2..args.len()).step_by(2).any(|at| args.is(at, "appendfsync"));
+    core.in_task(conn, move |handle| async move {
+        // From the reply on every core goes by the new settings: a command that follows may run on any of them.
+        handle.ask_all(|| Query::Look).await;
+        // And the log keeps what they promise.
+        let changed = if changes_sync { crate::server::change_fsync(&handle).await } else { Ok(()) };
+        match changed {
+            Ok(()) => Outcome::write(Default::default(), |reply| reply.ok()),
+            Err(text) => Outcome::error(
+                format!("ERR CONFIG SET failed (possibly related to argument 'appendfsync') - {text}").as_bytes(),
+            ),
+        }
+    })
 }
 
 /// Puts new values in force, all of them or none.
