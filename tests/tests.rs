@@ -7,6 +7,7 @@
 //! | [`it::atomic`] | halves of MSET, MULTI and WATCH across cores |
 //! | [`it::crash`] | `kill -9`: lost acknowledged writes, half transactions, other core counts |
 //! | [`it::saving`] | snapshots and rewrites with half a transfer in them, or lost writes; failures that go unnoticed |
+//! | [`it::switching`] | `appendonly` turned on and off under load, then `kill -9`; RDB files that a start with a log leaves aside |
 //! | [`it::whole`] | FLUSHALL, FLUSHDB and SWAPDB between writes, then `kill -9` |
 //! | [`it::interop`] | directories that Redis or Valkey cannot read, or that they wrote and Basalt cannot |
 //! | [`it::snapshot`] | snapshots that hold no one instant, or that others cannot load |
@@ -48,5 +49,6 @@ mod it {
     pub mod server;
     pub mod snapshot;
     pub mod start;
+    pub mod switching;
     pub mod whole;
 }

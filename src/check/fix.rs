@@ -137,6 +137,9 @@ fn rebuild_manifest(dir: &Directory) -> Result<Manifest, CheckError> {
     let mut manifest = Manifest { entries: Vec::new(), edit: readable.edit.max(1) };
     manifest.entries.extend(find_base(dir, &readable, &names, trusted)?);
     let seq_max = readable.seq_max();
+    // Of a log that was being opened and did not come about; nobody was told that its segments hold anything.
+    let opening = read_file(&*dir.fs, &dir.opening_manifest(), MANIFEST_BYTES_MAX).unwrap_or_default();
+    let opening = if trusted { Manifest::read_damaged(&opening).0.entries } else { Vec::new() };
     let mut incrs = Vec::new();
     let mut unnamed = Vec::new();
     // The newest generation that is certain to have begun.
@@ -144,6 +147,9 @@ fn rebuild_manifest(dir: &Directory) -> Result<Manifest, CheckError> {
     for name in &names {
         let Some(seq) = dir.incr_seq(name) else { continue };
         let named = readable.entries.iter().find(|entry| entry.name == *name);
+        if named.is_none() && opening.iter().any(|entry| entry.name == *name) {
+            continue;
+        }
         let path = dir.file(name);
         let file = dir.fs.open(&path, Open::Read).map_err(CheckError::io("open", &path))?;
         let mut line = [0; LINE_BYTES];

@@ -46,6 +46,11 @@ impl Directory {
         self.file(&format!("temp-{}.manifest", self.filename))
     }
 
+    /// Names the files of a log that is being opened, until the manifest does ([`super::Keeper::open_begin`]).
+    pub fn opening_manifest(&self) -> PathBuf {
+        self.file(&format!("temp-{}.opening", self.filename))
+    }
+
     /// The file whose lock keeps a second server out of the data directory.
     pub fn lock_file(&self) -> PathBuf {
         self.data_dir.join("basalt.lock")

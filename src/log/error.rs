@@ -66,6 +66,9 @@ pub enum KeeperError {
     /// The rewrite that was to end has been overtaken by a flush.
     #[error("the rewrite was aborted by a flush that discards what it holds")]
     RewriteAborted,
+    /// The log is closed.
+    #[error("the log is closed")]
+    Closed,
     /// A rewrite is running already.
     #[error("a rewrite is running already")]
     RewriteRunning,

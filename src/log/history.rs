@@ -67,14 +67,21 @@ impl Keeper {
         dir.data_dir.join(format!("{}{HISTORY_SUFFIX}", dir.dirname))
     }
 
-    /// Before a rewrite drops files: gives those a second name that hold the state before a young flush.
-    pub(super) fn keep_history(&self, rewrite: Rewrite) -> Result<(), KeeperError> {
+    /// Before a rewrite drops files of `manifest`: gives those a second name that hold the state before a young flush.
+    pub(super) fn keep_history_or_warn(&self, manifest: &Manifest, rewrite: Rewrite) {
+        if let Err(error) = self.keep_history(manifest, rewrite) {
+            // The log itself is whole without it, and a rewrite that never ends would fill the disk.
+            tracing::warn!("what was flushed can't be kept as history: {error}");
+        }
+    }
+
+    fn keep_history(&self, manifest: &Manifest, rewrite: Rewrite) -> Result<(), KeeperError> {
         if self.retention.since_ms == u64::MAX {
             return Ok(());
         }
         let dir = self.directory();
         let mut flush = None;
-        for (index, entry) in self.manifest().entries.iter().enumerate() {
+        for (index, entry) in manifest.entries.iter().enumerate() {
             let Some(segment) = entry.segment.filter(|segment| segment.generation <= rewrite.cut_generation()) else {
                 continue;
             };
@@ -93,8 +100,23 @@ impl Keeper {
             }
         }
         let Some((index, created_ms, generation, why)) = flush else { return Ok(()) };
-        let set =
-            Directory { data_dir: self.history(), dirname: format!("{created_ms:013}-{generation}"), ..dir.clone() };
+        let entries = manifest.entries[..index].to_vec();
+        self.keep_set(format!("{created_ms:013}-{generation}"), Manifest { entries, edit: manifest.edit }, &why)
+    }
+
+    /// Gives the files of a whole log a second name, so that it can be brought back, unless nothing is to be kept.
+    pub(super) fn keep_log(&self, manifest: &Manifest, now_ms: u64, why: &str) -> Result<(), KeeperError> {
+        if self.retention.since_ms == u64::MAX {
+            return Ok(());
+        }
+        let generations = manifest.entries.iter().filter_map(|entry| entry.segment.map(|segment| segment.generation));
+        let generation = generations.max().unwrap_or(0);
+        self.keep_set(format!("{now_ms:013}-{generation}"), manifest.clone(), why)
+    }
+
+    fn keep_set(&self, dirname: String, mut manifest: Manifest, why: &str) -> Result<(), KeeperError> {
+        let dir = self.directory();
+        let set = Directory { data_dir: self.history(), dirname, ..dir.clone() };
         let path = set.path();
         let failed = |action| {
             let path = path.clone();
@@ -105,9 +127,8 @@ impl Keeper {
         }
         dir.fs.create_dir(&set.data_dir).map_err(failed("make"))?;
         dir.fs.create_dir(&path).map_err(failed("make"))?;
-        let mut entries = self.manifest().entries[..index].to_vec();
-        entries.retain(|entry| entry.role != Role::History);
-        for entry in &entries {
+        manifest.entries.retain(|entry| entry.role != Role::History);
+        for entry in &manifest.entries {
             let target = set.file(&entry.name);
             if !dir.fs.exists(&target).map_err(failed("look for"))? {
                 dir.fs.link(&dir.file(&entry.name), &target).map_err(failed("link into"))?;
@@ -121,7 +142,6 @@ impl Keeper {
         }
         dir.fs.sync_dir(&path).map_err(failed("sync"))?;
         // The manifest comes last: a set without one was not finished.
-        let manifest = Manifest { entries, edit: self.manifest().edit };
         switch_manifest(&set, &manifest).map_err(|error| match error {
             SwitchError::Before(error) => error,
             SwitchError::During(error) => {

@@ -25,16 +25,22 @@ const FILL_BYTES: usize = 1 << 20;
 /// See the module's text.
 #[derive(Debug)]
 pub struct Keeper {
-    dir: Directory,
+    pub(super) dir: Directory,
     incarnation: Incarnation,
-    manifest: Manifest,
-    generation: u64,
+    pub(super) manifest: Manifest,
+    pub(super) generation: u64,
     next_seq: u64,
     /// How the current generation is written.
-    relaxed: bool,
+    pub(super) relaxed: bool,
     entropy: u64,
-    poisoned: Option<String>,
-    rewrite: Option<Rewrite>,
+    pub(super) poisoned: Option<String>,
+    pub(super) rewrite: Option<Rewrite>,
+    /// While the log is being opened: what the manifest in force says ([`Keeper::open_begin`]).
+    pub(super) standing: Option<Manifest>,
+    /// The log is closed; each core's next record.
+    pub(super) closed: Option<Vec<Lsn>>,
+    /// What the manifest names was found at a start without a log, and is not what the server holds.
+    pub(super) is_found: bool,
     /// Which flushes are kept as history.
     pub(super) retention: Retention,
     /// Keeps other servers out of the data directory.
@@ -45,9 +51,9 @@ pub struct Keeper {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rewrite {
     /// Everything up to this generation goes into the new base.
-    cut_generation: u64,
+    pub(super) cut_generation: u64,
     /// Number of the new base.
-    base_seq: u64,
+    pub(super) base_seq: u64,
 }
 
 impl Rewrite {
@@ -82,23 +88,7 @@ impl Keeper {
         lock: Arc<dyn File>,
         now_ms: u64,
     ) -> Result<(Keeper, Vec<Segment>), KeeperError> {
-        assert!(incarnation.cores >= 1 && incarnation.cores as usize <= super::CORES_MAX);
-        let entropy = incarnation.entropy ^ incarnation.id;
-        let (poisoned, rewrite, relaxed) = (None, None, incarnation.relaxed);
-        let retention = Retention { since_ms: u64::MAX, bytes_max: 0 };
-        let mut keeper = Keeper {
-            dir,
-            incarnation,
-            manifest,
-            generation,
-            next_seq,
-            relaxed,
-            entropy,
-            poisoned,
-            rewrite,
-            retention,
-            _lock: lock,
-        };
+        let mut keeper = Keeper::new(dir, incarnation, manifest, (generation, next_seq), lock);
         let lsns = vec![FIRST_LSN; incarnation.cores as usize];
         let segments = keeper.create_generation(generation, &lsns, now_ms)?;
         let mut manifest = keeper.manifest.clone();
@@ -107,7 +97,34 @@ impl Keeper {
         Ok((keeper, segments))
     }
 
-    /// The manifest in force.
+    /// One that has made nothing yet.
+    pub(super) fn new(
+        dir: Directory,
+        incarnation: Incarnation,
+        manifest: Manifest,
+        (generation, next_seq): (u64, u64),
+        lock: Arc<dyn File>,
+    ) -> Keeper {
+        assert!(incarnation.cores >= 1 && incarnation.cores as usize <= super::CORES_MAX);
+        Keeper {
+            dir,
+            incarnation,
+            manifest,
+            generation,
+            next_seq,
+            relaxed: incarnation.relaxed,
+            entropy: incarnation.entropy ^ incarnation.id,
+            poisoned: None,
+            rewrite: None,
+            standing: None,
+            closed: None,
+            is_found: false,
+            retention: Retention { since_ms: u64::MAX, bytes_max: 0 },
+            _lock: lock,
+        }
+    }
+
+    /// The manifest in force; while the log is being opened, the one that will be.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -177,7 +194,8 @@ impl Keeper {
         let wanted = Wanted { kind, core: 0, generation, bytes, first_lsn_min: FIRST_LSN, effects: Some(effects) };
         let barrier = self.create(&wanted, now_ms)?;
         let segments = self.next_generation(generation + 1, Some(barrier), ends, now_ms)?;
-        if discards_history {
+        // What is being opened has no history; its base is from before the flush, and the barrier stands behind it.
+        if discards_history && self.standing.is_none() {
             self.rewrite = None;
         }
         Ok(segments)
@@ -223,10 +241,7 @@ impl Keeper {
         if self.rewrite != Some(rewrite) {
             return Err(KeeperError::RewriteAborted);
         }
-        if let Err(error) = self.keep_history(rewrite) {
-            // The log itself is whole without it, and a rewrite that never ends would fill the disk.
-            tracing::warn!("what was flushed can't be kept as history: {error}");
-        }
+        self.keep_history_or_warn(&self.manifest, rewrite);
         let path = self.dir.path();
         self.dir.fs.sync_dir(&path).map_err(|error| KeeperError::Io { action: "sync", path, error })?;
         let name = self.rewrite_base_name(rewrite);
@@ -250,6 +265,11 @@ impl Keeper {
     }
 
     fn check(&self) -> Result<(), KeeperError> {
+        self.check_poisoned()?;
+        if self.closed.is_some() && self.standing.is_none() { Err(KeeperError::Closed) } else { Ok(()) }
+    }
+
+    pub(super) fn check_poisoned(&self) -> Result<(), KeeperError> {
         self.poisoned.clone().map_or(Ok(()), |reason| Err(KeeperError::Poisoned(reason)))
     }
 
@@ -271,23 +291,7 @@ impl Keeper {
                 return Err(error);
             }
         };
-        let mut manifest = self.manifest.clone();
-        let mut unused = Vec::new();
-        manifest.entries.retain_mut(|entry| match &mut entry.segment {
-            Some(segment) if segment.generation == self.generation => {
-                let end = &ends[segment.core as usize];
-                if entry.seq == end.seq {
-                    segment.end = Some((end.offset, end.last_lsn));
-                }
-                // Prepared and never used: the new generation has segments of its own.
-                let used = entry.seq <= end.seq;
-                if !used {
-                    unused.push(self.dir.file(&entry.name));
-                }
-                used
-            }
-            _ => true,
-        });
+        let (mut manifest, unused) = self.ended(ends);
         let created: Vec<&Segment> = barrier.iter().chain(&segments).collect();
         manifest.entries.extend(created.iter().map(|segment| entry(segment)));
         if let Err(error) = self.switch(manifest) {
@@ -301,7 +305,30 @@ impl Keeper {
         Ok(segments)
     }
 
-    fn create_generation(
+    /// The manifest with the current generation ended at `ends`, and the files that it names no more: they were prepared and never
+    /// used.
+    pub(super) fn ended(&self, ends: &[SegmentEnd]) -> (Manifest, Vec<PathBuf>) {
+        let mut manifest = self.manifest.clone();
+        let mut unused = Vec::new();
+        manifest.entries.retain_mut(|entry| match &mut entry.segment {
+            Some(segment) if segment.generation == self.generation => {
+                let end = &ends[segment.core as usize];
+                if entry.seq == end.seq {
+                    segment.end = Some((end.offset, end.last_lsn));
+                }
+                // Prepared and never used: what follows has segments of its own.
+                let used = entry.seq <= end.seq;
+                if !used {
+                    unused.push(self.dir.file(&entry.name));
+                }
+                used
+            }
+            _ => true,
+        });
+        (manifest, unused)
+    }
+
+    pub(super) fn create_generation(
         &mut self,
         generation: u64,
         first_lsns: &[Lsn],
@@ -417,9 +444,10 @@ impl Keeper {
         result
     }
 
-    fn switch(&mut self, mut manifest: Manifest) -> Result<(), KeeperError> {
+    pub(super) fn switch(&mut self, mut manifest: Manifest) -> Result<(), KeeperError> {
         manifest.edit = self.manifest.edit + 1;
-        match switch_manifest(&self.dir, &manifest) {
+        let target = if self.standing.is_some() { self.dir.opening_manifest() } else { self.dir.manifest() };
+        match switch_manifest_at(&self.dir, &manifest, &target) {
             Ok(()) => {
                 self.manifest = manifest;
                 Ok(())
@@ -433,12 +461,12 @@ impl Keeper {
     }
 
     /// Removes a file that no manifest names. If that fails it is an orphan, which the next start removes.
-    fn remove(&self, path: &Path) {
+    pub(super) fn remove(&self, path: &Path) {
         let _ = self.dir.fs.unlink(path);
     }
 }
 
-fn entry(segment: &Segment) -> Entry {
+pub(super) fn entry(segment: &Segment) -> Entry {
     let SegmentHeader { core, generation, id, seq, .. } = segment.header;
     let segment_entry = SegmentEntry { core, generation, id, end: None };
     Entry { name: segment.name.clone(), seq, role: Role::Incr, segment: Some(segment_entry) }
@@ -475,8 +503,11 @@ pub(crate) enum SwitchError {
 
 /// Makes `manifest` the durable one.
 pub(crate) fn switch_manifest(dir: &Directory, manifest: &Manifest) -> Result<(), SwitchError> {
+    switch_manifest_at(dir, manifest, &dir.manifest())
+}
+
+fn switch_manifest_at(dir: &Directory, manifest: &Manifest, target: &Path) -> Result<(), SwitchError> {
     let aside: PathBuf = dir.manifest_aside();
-    let target = dir.manifest();
     let before = |error| SwitchError::Before(KeeperError::Io { action: "write", path: aside.clone(), error });
     let during = |action, path: &Path, error| {
         SwitchError::During(KeeperError::Unknown { action, path: path.to_path_buf(), error })
@@ -490,6 +521,6 @@ pub(crate) fn switch_manifest(dir: &Directory, manifest: &Manifest) -> Result<()
         file.sync_all()
     };
     write_aside().map_err(before)?;
-    dir.fs.rename(&aside, &target).map_err(|error| during("rename", &target, error))?;
+    dir.fs.rename(&aside, target).map_err(|error| during("rename", target, error))?;
     dir.fs.sync_dir(&dir.path()).map_err(|error| during("sync", &dir.path(), error))
 }

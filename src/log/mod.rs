@@ -82,6 +82,7 @@ mod hex;
 mod history;
 mod keeper;
 mod manifest;
+mod opening;
 mod parse;
 mod rounds;
 mod scan;

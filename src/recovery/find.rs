@@ -113,6 +113,7 @@ impl Finder<'_> {
             fresh: false,
             manifest: Manifest::default(),
             leftovers: Vec::new(),
+            opening: None,
             upgrade: None,
             next_generation: 1,
             next_seq: 1,
@@ -197,7 +198,7 @@ impl Finder<'_> {
             }
             other => other.map_err(failed("open", path))?,
         };
-        if !file.lock(self.options.lock_patience).map_err(failed("lock", path))? {
+        if !self.options.is_own && !file.lock(self.options.lock_patience).map_err(failed("lock", path))? {
             return Err(RecoveryError::SegmentBusy(path.to_path_buf()));
         }
         if !self.options.inspect {
@@ -357,29 +358,46 @@ impl Finder<'_> {
         // Without any named segment nothing can be said to have been replaced.
         let seq_min = plan.manifest.incrs().next().map_or(0, |entry| entry.seq);
         plan.next_seq = plan.manifest.seq_max() + 1;
+        let opening = self.read_opening(plan)?;
         for name in self.dir.fs.list(&path).map_err(failed("list", &path))? {
             let path = self.dir.file(&name);
             let entry = plan.manifest.entries.iter().find(|entry| entry.name == name);
             if let Some(seq) = self.dir.incr_seq(&name) {
                 plan.next_seq = plan.next_seq.max(seq + 1);
-                if entry.is_none() {
+                if entry.is_none() && opening.contains(&name) {
+                    plan.findings.push(Finding::Leftover(path.clone()));
+                    plan.leftovers.push(path);
+                } else if entry.is_none() {
                     self.judge_stranger(path, named && seq < seq_min, named, plan)?;
                 }
             } else if entry.is_some_and(|entry| entry.role == Role::History) || path == self.dir.manifest_aside() {
                 plan.leftovers.push(path);
             } else if entry.is_none() && self.is_base(&name) {
-                if !named {
+                if !named && !opening.contains(&name) {
                     let manifest = self.dir.manifest();
                     return Err(RecoveryError::ManifestMissing { path, manifest });
                 }
                 // A rewrite that did not get to its end, or whose base was replaced since.
-                if plan.manifest.edit > 0 {
+                if plan.manifest.edit > 0 || opening.contains(&name) {
                     plan.findings.push(Finding::Leftover(path.clone()));
                     plan.leftovers.push(path);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Names of the files of a log that was being opened. What of them the manifest does not name belongs to no log.
+    fn read_opening(&self, plan: &mut Plan) -> Result<Vec<String>, RecoveryError> {
+        let path = self.dir.opening_manifest();
+        if !self.dir.fs.exists(&path).map_err(failed("look for", &path))? {
+            return Ok(Vec::new());
+        }
+        let bytes = read_file(&*self.dir.fs, &path, MANIFEST_BYTES_MAX).map_err(failed("read", &path))?;
+        let opening =
+            Manifest::decode(&bytes).map_err(|fault| RecoveryError::Manifest { path: path.clone(), fault })?;
+        plan.opening = Some(path);
+        Ok(opening.entries.into_iter().map(|entry| entry.name).collect())
     }
 
     pub(super) fn is_base(&self, name: &str) -> bool {

@@ -25,6 +25,8 @@ pub struct Options {
     pub inspect: bool,
     /// The caller holds the data directory's lock.
     pub lock_held: bool,
+    /// The caller writes this log itself, and does not at the moment: its files are locked by nobody else.
+    pub is_own: bool,
     /// How many files are read at the same time.
     pub threads: usize,
     /// Counts the bytes of segments that have been read, for progress reports.
@@ -39,6 +41,7 @@ impl Default for Options {
             lock_patience: Duration::from_secs(2),
             inspect: false,
             lock_held: false,
+            is_own: false,
             threads: 1,
             scanned_bytes: None,
             boot: 0,
@@ -225,6 +228,8 @@ pub struct Plan {
     pub fresh: bool,
     pub(crate) manifest: Manifest,
     pub(crate) leftovers: Vec<PathBuf>,
+    /// The manifest of a log that was being opened; to be removed after what it names.
+    pub(crate) opening: Option<PathBuf>,
     /// Old place of a single-file log, and its name.
     pub(crate) upgrade: Option<PathBuf>,
     pub(crate) next_generation: u64,

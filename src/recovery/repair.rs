@@ -8,13 +8,13 @@
 //! 5. Files that nothing names are removed.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::RecoveryError;
 use super::find::take_lock;
 use super::plain::PlainPart;
-use super::plan::{Options, Plan, SegmentPlan};
+use super::plan::{Base, Options, Plan, SegmentPlan};
 use super::replay::walk_frame;
 use crate::log::{
     Batch, Directory, Entry, FrameHeader, HEAD_BYTES, Incarnation, Keeper, LINE_BYTES, Role, Segment, SegmentEntry,
@@ -28,20 +28,54 @@ const FILL_BYTES: usize = 1 << 20;
 impl Plan {
     /// Carries out the plan's changes and begins a new incarnation. Gives the keeper and the first segment of each core.
     pub fn repair(mut self, incarnation: Incarnation, now_ms: u64) -> Result<(Keeper, Vec<Segment>), RecoveryError> {
-        let lock = match self.lock.take() {
-            Some(lock) => lock,
-            None => take_lock(&self.dir, &Options { inspect: false, lock_held: false, ..Options::default() })?
-                .expect("a lock that nobody holds was taken"),
-        };
+        let lock = self.take_lock()?;
         self.settle(incarnation.entropy, now_ms)?;
         let dir = self.dir;
         let numbers = (self.next_generation, self.next_seq);
         let started = Keeper::start(dir.clone(), incarnation, self.manifest, numbers, lock, now_ms)?;
-        for path in &self.leftovers {
-            // Tried again at the next start.
-            let _ = dir.fs.unlink(path);
-        }
+        remove_leftovers(&dir, &self.leftovers, self.opening.as_deref());
         Ok(started)
+    }
+
+    /// For a server without a log: the keeper of one that may be opened later. The log that was found stays as it is.
+    pub fn stand_by(mut self, incarnation: Incarnation) -> Result<Keeper, RecoveryError> {
+        let lock = self.take_lock()?;
+        let dir = self.dir;
+        let path = dir.path();
+        let failed = |error| RecoveryError::Io { action: "make", path: path.clone(), error };
+        dir.fs.create_dir(&path).map_err(failed)?;
+        dir.fs.sync_dir(&dir.data_dir).map_err(failed)?;
+        remove_leftovers(&dir, &self.leftovers, self.opening.as_deref());
+        let numbers = (self.next_generation, self.next_seq);
+        Ok(Keeper::stand_by(dir, incarnation, self.manifest, numbers, lock))
+    }
+
+    /// Has a log that is not there yet begin with a copy of an RDB file, which is loaded from the copy. No manifest names it before
+    /// [`Plan::repair`]: whatever happens until then, the next start does the same again.
+    ///
+    /// A copy, since whoever puts another file in the place of the RDB file may do so by writing into it. Keys whose time is over stay
+    /// in it until they expire by the log: it is a base (rule S4).
+    pub fn begin_with(&mut self, rdb: &Path) -> Result<(), RecoveryError> {
+        assert!(self.fresh && self.manifest.entries.is_empty(), "only a log that is not there begins with something");
+        self.make_directory()?;
+        let name = self.dir.base_name(1);
+        let path = self.dir.file(&name);
+        let failed = |error| RecoveryError::Io { action: "copy", path: rdb.to_path_buf(), error };
+        let source = self.dir.fs.open(rdb, Open::Read).map_err(failed)?;
+        let len = source.len().map_err(failed)?;
+        copy_and_replace(&self.dir, &*source, (&name, &path), len, |_| Ok(())).map_err(failed)?;
+        self.manifest.entries.push(Entry { name, seq: 1, role: Role::Base, segment: None });
+        self.base = Some(Base::Rdb(path));
+        self.fresh = false;
+        Ok(())
+    }
+
+    fn take_lock(&mut self) -> Result<std::sync::Arc<dyn File>, RecoveryError> {
+        match self.lock.take() {
+            Some(lock) => Ok(lock),
+            None => Ok(take_lock(&self.dir, &Options { inspect: false, lock_held: false, ..Options::default() })?
+                .expect("a lock that nobody holds was taken")),
+        }
     }
 
     /// Steps 1 to 3: afterwards the directory holds what the plan keeps and nothing else, for any server.
@@ -120,6 +154,20 @@ impl Plan {
         }
         self.manifest = manifest;
         Ok(())
+    }
+}
+
+/// Removes files that nothing names. What can't be removed is tried again at the next start.
+fn remove_leftovers(dir: &Directory, leftovers: &[PathBuf], opening: Option<&Path>) {
+    for path in leftovers {
+        let _ = dir.fs.unlink(path);
+    }
+    // Without it a segment that came back would be taken for one that the manifest has lost.
+    if let Some(opening) = opening
+        && dir.fs.sync_dir(&dir.path()).is_ok()
+        && leftovers.iter().all(|path| dir.fs.exists(path).is_ok_and(|there| !there))
+    {
+        let _ = dir.fs.unlink(opening);
     }
 }
 

@@ -17,7 +17,13 @@ pub(super) fn newest_round(
 ) -> Option<Vec<Lsn>> {
     let last: Vec<&Candidate> =
         segments.iter().map(|segment| &**segment).filter(|s| Some(s.header.generation) == last_generation).collect();
-    let is_settled = last.iter().all(|segment| segment.end.is_some());
+    // The manifest says where the log ends: it was closed, or an earlier start decided it. Segments before a core's last one were
+    // synced before that.
+    let has_end = |core: u16| {
+        let of_core = last.iter().filter(|segment| segment.header.core == core);
+        of_core.max_by_key(|segment| segment.header.seq).is_none_or(|newest| newest.end.is_some())
+    };
+    let is_settled = (0..written.len()).all(|core| has_end(core as u16));
     let same_machine = boot != 0 && last.iter().all(|segment| segment.header.boot == boot);
     if written.len() == 1
         || !last.iter().any(|s| s.header.relaxed)

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::{Options, ReplaySink, plan};
 use crate::log::*;
 use crate::resp::Args;
-use crate::storage::{Fault, Open, PowerCut, SimFs, write_all_at};
+use crate::storage::{Fault, Fs, Open, PowerCut, SimFs, write_all_at};
 
 /// The test's own generator.
 pub(crate) struct Rng(u64);
@@ -90,6 +90,13 @@ pub(crate) struct World {
     boot: u64,
     lives: Vec<Life>,
     rewrite: Option<(Rewrite, Vec<u8>)>,
+    /// The log is closed and nothing is logged.
+    closed: bool,
+    /// The log is being opened: its base.
+    opening: Option<(Rewrite, Vec<u8>)>,
+    /// While it is closed or being opened, what the log on the disk holds: what was acknowledged of it and what was secured; and whether
+    /// replies did not wait for the disk.
+    kept: Option<(Vec<Lsn>, Vec<Lsn>, bool)>,
     next_tx: u64,
     now_ms: u64,
     pub(crate) value_bytes_max: usize,
@@ -118,6 +125,9 @@ impl World {
             boot: 1,
             lives: Vec::new(),
             rewrite: None,
+            closed: false,
+            opening: None,
+            kept: None,
             next_tx: 1,
             now_ms: 1_700_000_000_000,
             value_bytes_max: 3000,
@@ -473,6 +483,48 @@ impl World {
         }
     }
 
+    /// `appendonly no`.
+    fn close(&mut self) {
+        if !self.drain() {
+            return;
+        }
+        let ends: Vec<_> = self.logs.iter().map(CoreLog::end).collect();
+        let of_logs = |place: fn(&CoreLog) -> Lsn| self.logs.iter().map(place).collect();
+        let (mut acknowledged, mut secured) = (of_logs(CoreLog::durable_lsn), of_logs(CoreLog::secure_lsn));
+        if self.keeper.as_mut().expect("a server runs").close(Some(&ends)).is_ok() {
+            (acknowledged, secured) = (of_logs(CoreLog::last_lsn), of_logs(CoreLog::last_lsn));
+        }
+        // If it failed the log is closed all the same, and its end is found as after a crash.
+        let relaxed = self.logs.iter().any(CoreLog::is_relaxed);
+        self.kept.get_or_insert((acknowledged, secured, relaxed));
+        self.ops.iter_mut().for_each(VecDeque::clear);
+        (self.closed, self.opening, self.rewrite) = (true, None, None);
+    }
+
+    /// `appendonly yes`: begins it, or ends it.
+    fn open(&mut self) {
+        let keeper = self.keeper.as_mut().expect("a server runs");
+        let Some((rewrite, base)) = self.opening.take() else {
+            let relaxed = self.rng.chance(50);
+            if let Ok((rewrite, segments)) = keeper.open_begin(relaxed, true, self.now_ms) {
+                self.enter(segments);
+                self.opening = Some((rewrite, self.encode_base()));
+                self.closed = false;
+            }
+            return;
+        };
+        let path = self.dir.file(&keeper.rewrite_base_name(rewrite));
+        let write = || {
+            let file = self.dir.fs.open(&path, Open::Create)?;
+            write_all_at(&*file, &base, 0)?;
+            file.sync_all()
+        };
+        match write().map_err(drop).and_then(|()| keeper.open_end(rewrite, self.now_ms).map_err(drop)) {
+            Ok(()) => self.kept = None,
+            Err(()) => self.close(),
+        }
+    }
+
     /// Another setting of `appendfsync`.
     fn turn_policy(&mut self) {
         if !self.drain() {
@@ -522,7 +574,13 @@ impl World {
     fn step(&mut self) {
         self.now_ms += self.rng.next() % 3;
         let core = self.rng.below(self.logs.len());
-        match self.rng.below(1000) {
+        if self.closed {
+            if self.rng.chance(20) {
+                self.open();
+            }
+            return;
+        }
+        match self.rng.below(1012) {
             0..400 => self.log(core as u16, None),
             400..500 => self.begin_multi_core_write(),
             500..620 => self.log_pending_part(),
@@ -534,7 +592,10 @@ impl World {
             982..986 => self.turn_policy(),
             986..990 => self.logs[core].retry_segment(),
             990..994 => self.barrier(),
-            994..998 => self.rewrite(),
+            994..998 if self.opening.is_none() => self.rewrite(),
+            998..1004 if self.opening.is_none() => self.close(),
+            994..1004 => self.open(),
+            1004..1008 if self.opening.is_some() => self.close(),
             _ => {
                 if self.drain() {
                     self.logs.iter_mut().for_each(|log| log.seal_clean_stop(self.now_ms));
@@ -558,6 +619,10 @@ impl World {
         self.acknowledged = self.logs.iter().map(CoreLog::durable_lsn).collect();
         self.secured = self.logs.iter().map(CoreLog::secure_lsn).collect();
         self.relaxed = self.logs.iter().any(CoreLog::is_relaxed);
+        if let Some(kept) = self.kept.take() {
+            (self.acknowledged, self.secured, self.relaxed) = kept;
+        }
+        (self.closed, self.opening) = (false, None);
         for op in self.ops.iter_mut().flat_map(|ops| ops.drain(..)) {
             if let LogOp::Write(write) = op
                 && self.rng.chance(70)
@@ -693,6 +758,140 @@ fn r4_every_nth_operation_of_recovery_may_fail() {
             if !reached {
                 break;
             }
+        }
+    }
+}
+
+/// Power goes off at every step of `work`, which begins on a log that has something in it.
+fn cut_every_step(seed: u64, work: fn(&mut World)) {
+    for nth in 1.. {
+        let mut world = World::new(seed);
+        world.start(1 + seed as u16 % 3, false);
+        world.run(80);
+        if !world.alive() || world.closed || world.opening.is_some() || world.rewrite.is_some() {
+            return;
+        }
+        world.fs.fail_nth(nth, Fault::PowerOff);
+        work(&mut world);
+        let reached = world.fs.is_off();
+        world.fs.clear_fault();
+        world.crash([PowerCut::Random, PowerCut::LoseAll, PowerCut::KeepAll][nth as usize % 3]);
+        world.start(2, false);
+        if !reached {
+            assert!(nth > 5, "there is something to cut short");
+            return;
+        }
+    }
+}
+
+/// Logs something on every core, with the disk keeping up.
+fn log_more(world: &mut World) {
+    for core in 0..world.logs.len() {
+        for _ in 0..3 {
+            if world.alive() {
+                world.log(core as u16, None);
+                world.complete(core);
+            }
+        }
+    }
+}
+
+#[test]
+fn s1_power_goes_off_at_every_step_of_a_rewrite() {
+    for seed in 0..12 {
+        cut_every_step(seed, |world| {
+            world.rewrite();
+            log_more(world);
+            if world.alive() {
+                world.rewrite();
+            }
+        });
+    }
+}
+
+#[test]
+fn s6_power_goes_off_at_every_step_of_closing_and_opening_the_log() {
+    for seed in 0..12 {
+        cut_every_step(seed, |world| {
+            world.close();
+            for _ in 0..2 {
+                if world.alive() && (world.closed || world.opening.is_some()) {
+                    world.open();
+                    log_more(world);
+                }
+            }
+            log_more(world);
+        });
+    }
+}
+
+#[test]
+fn x6_power_goes_off_at_every_step_of_a_barrier_and_of_another_policy() {
+    for seed in 0..12 {
+        cut_every_step(seed, |world| {
+            world.barrier();
+            log_more(world);
+            if world.alive() {
+                world.turn_policy();
+            }
+            log_more(world);
+        });
+    }
+}
+
+/// A log that was found and not loaded is replaced by one that is opened: at any moment a start finds one of them whole.
+#[test]
+fn s6_a_log_that_was_found_is_there_until_the_new_one_is_and_then_as_history() {
+    for nth in 1.. {
+        let mut world = World::new(nth);
+        world.start(2, false);
+        log_more(&mut world);
+        assert!(world.drain());
+        world.crash(PowerCut::KeepAll);
+        let options = Options { boot: world.boot, ..Options::default() };
+        let plan = plan(&world.dir, &options).unwrap();
+        let incarnation =
+            Incarnation { id: 7, cores: 2, segment_bytes: SEGMENT_BYTES_MIN, entropy: 9, relaxed: false, boot: 1 };
+        let fs = world.fs.clone();
+        fs.fail_nth(nth, Fault::PowerOff);
+        let open = || -> Option<()> {
+            let mut keeper = plan.stand_by(incarnation).ok()?;
+            keeper.set_retention(Retention { since_ms: 0, bytes_max: 0 });
+            let (rewrite, segments) = keeper.open_begin(false, true, world.now_ms).ok()?;
+            let file = fs.open(&world.dir.file(&keeper.rewrite_base_name(rewrite)), Open::Create).ok()?;
+            let mut base = Vec::new();
+            crate::resp::write_command(&mut base, words("1:0:1:0", b""));
+            write_all_at(&*file, &base, 0).ok()?;
+            file.sync_all().ok()?;
+            assert_eq!(segments.len(), 2);
+            keeper.open_end(rewrite, world.now_ms).ok()
+        };
+        let opened = open().is_some();
+        let reached = fs.is_off();
+        fs.clear_fault();
+        fs.power_cut([PowerCut::Random, PowerCut::LoseAll][nth as usize % 2]);
+        let plan = super::plan(&world.dir, &options).unwrap();
+        let mut state = Recovered::default();
+        plan.replay(&mut state).unwrap();
+        let (old, new) = (state.effects.contains_key(&(0, 0)), state.effects.contains_key(&(1, 0)));
+        assert!(old != new && (new || !opened), "operation {nth}: old {old}, new {new}");
+        if opened {
+            let sets = fs.list(&world.dir.data_dir.join("appendonlydir.history")).unwrap_or_default();
+            // The simulated disk lists files, and a set is a directory.
+            assert!(sets.is_empty());
+            let set = Directory {
+                data_dir: world.dir.data_dir.join("appendonlydir.history"),
+                dirname: format!("{:013}-1", world.now_ms),
+                ..world.dir.clone()
+            };
+            let kept = super::plan(&set, &Options { lock_held: true, ..options }).unwrap();
+            let mut state = Recovered::default();
+            kept.replay(&mut state).unwrap();
+            assert!(state.effects.contains_key(&(0, 0)), "what was replaced can be brought back");
+        }
+        if !reached {
+            assert!(opened && nth > 20);
+            return;
         }
     }
 }

@@ -67,6 +67,8 @@ pub struct Everyone {
     pub memory: MemoryPool,
     /// Most memory ever in use.
     pub memory_peak: MemoryPeak,
+    /// Taken by the one task that may open or close the log.
+    pub log_switch: AtomicBool,
     /// Taken by the one task that may bring all cores to one instant.
     pub instant: AtomicBool,
     /// The way to each core from threads that are none.
@@ -87,6 +89,7 @@ impl Everyone {
             progress: super::Progress::default(),
             loaded: AtomicUsize::new(0),
             instant: AtomicBool::new(false),
+            log_switch: AtomicBool::new(false),
             port: settings.port,
             core_ports: OnceLock::new(),
             config: Mutex::new(config),
@@ -221,6 +224,8 @@ pub struct Core {
     pub(super) slices: super::snapshot::Slices,
     /// Times that [`Core::cron`] ran.
     pub(super) crons: u64,
+    /// Keys in whose place others were put (`DEBUG RELOAD`), until it is certain that these stay.
+    pub(super) put_aside: Option<crate::shard::AllKeys>,
     /// Where it stands in its own end.
     pub(super) ending: Ending,
     /// The task that ends the server has been started here.
@@ -265,6 +270,7 @@ impl Core {
             mail_turn: 0,
             slices: Default::default(),
             crons: 0,
+            put_aside: None,
             ending: Ending::No,
             enters: 0,
             end_spawned: false,

@@ -47,6 +47,7 @@ impl Core {
                 self.hasten();
                 None
             }
+            Request::EndLog => Some(self.end_log()),
             Request::Act(act) => {
                 self.act(act);
                 Some(Answer::Done)
@@ -83,6 +84,16 @@ impl Core {
                 self.shard.finish_snapshot();
             }
             Act::End => self.begin_end(),
+            Act::OpenLog { segment, cut } => self.open_log(*segment, cut),
+            Act::CloseLog => self.close_log(),
+            Act::Replace(shard) => self.put_aside = Some(self.shard.replace_keys(shard.into_inner().into_keys())),
+            Act::Settle { restore } => {
+                if let Some(keys) = self.put_aside.take()
+                    && restore
+                {
+                    self.shard.replace_keys(keys);
+                }
+            }
             Act::Segment(segment) => {
                 if let Some(log) = self.shard.journal().log() {
                     log.enter_generation(*segment);
@@ -101,7 +112,7 @@ impl Core {
         log.is_none_or(|log| log.poisoned().is_some() || log.no_space().is_some() || log.is_drained())
     }
 
-    fn drained(&self) -> Answer {
+    pub(super) fn drained(&self) -> Answer {
         let log = self.shard.journal_ref().log_ref().filter(|log| log.poisoned().is_none() && log.is_drained());
         Answer::Ended(log.map(|log| log.end()))
     }

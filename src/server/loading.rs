@@ -74,6 +74,12 @@ impl<'a> Loader<'a> {
         result.map(drop)
     }
 
+    /// Loads an RDB file while the server runs. With a log, keys whose time is over are kept: the log still knows them, and they expire by
+    /// it like all others.
+    pub(super) fn rdb_again(&mut self, path: &Path, has_log: bool) -> Result<(), String> {
+        if has_log { self.rdb(path).map(drop) } else { self.rdb_file(path) }
+    }
+
     /// Loads an RDB image; returns its length in bytes.
     fn rdb(&mut self, path: &Path) -> Result<u64, String> {
         let load = RdbLoad {

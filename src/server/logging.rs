@@ -101,7 +101,8 @@ impl Core {
 
     /// Bytes of records logged since the start or the last rewrite, padding left out.
     pub(super) fn log_bytes(&self) -> u64 {
-        self.log_bytes_sealed() - self.log_bytes_dropped
+        // Without a log there are none, whatever an earlier one had.
+        self.log_bytes_sealed().saturating_sub(self.log_bytes_dropped)
     }
 
     /// A commit has ended.

@@ -132,7 +132,9 @@ impl Core {
                 None
             }
             Request::Forget => self.shard.waiting.remove(tx).then_some(Answer::Busy),
-            Request::Hold | Request::Stop | Request::Act(_) | Request::Go => self.stand_still(tx, request),
+            Request::Hold | Request::Stop | Request::EndLog | Request::Act(_) | Request::Go => {
+                self.stand_still(tx, request)
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 use super::core::Core;
 use super::instant::{go, stop_all, to_all};
 use super::keeper::Order;
+use super::opening::write_log;
 use super::snapshot::{begin_on_all, outcome};
 use super::task::Handle;
 use crate::observe::unix_ms;
@@ -20,8 +21,6 @@ pub(crate) enum RewriteRefusal {
     Rewriting,
     /// A snapshot is being written; the rewrite follows it.
     Scheduled,
-    /// There is no log.
-    NoLog,
 }
 
 impl Core {
@@ -34,7 +33,10 @@ impl Core {
         let (bytes, base) = (saves.log_bytes_total(), saves.log_base_bytes.load(Ordering::Relaxed).max(1));
         let growth = bytes.saturating_sub(base).saturating_mul(100) / base;
         let percentage = u64::from(self.settings.auto_aof_rewrite_percentage);
-        let has_grown = percentage > 0 && bytes > self.settings.auto_aof_rewrite_min_bytes && growth >= percentage;
+        let has_grown = self.shard.journal_ref().is_on()
+            && percentage > 0
+            && bytes > self.settings.auto_aof_rewrite_min_bytes
+            && growth >= percentage;
         let wait_s = saves.rewrites.failed_in_a_row().min(BACK_OFF_MINUTES_MAX) * 60;
         let may_try = self.now_ms / 1000 >= saves.rewrites.begun_s() + wait_s;
         if has_grown && may_try {
@@ -50,10 +52,6 @@ impl Core {
 pub(crate) fn begin_rewrite(core: &mut Core) -> Result<(), RewriteRefusal> {
     let everyone = core.everyone.clone();
     let rewrites = &everyone.saves.rewrites;
-    if !core.shard.journal_ref().is_on() {
-        rewrites.schedule(false);
-        return Err(RewriteRefusal::NoLog);
-    }
     if !rewrites.begin(core.now_ms / 1000) {
         return Err(RewriteRefusal::Rewriting);
     }
@@ -64,7 +62,11 @@ pub(crate) fn begin_rewrite(core: &mut Core) -> Result<(), RewriteRefusal> {
         return Err(RewriteRefusal::Scheduled);
     }
     core.tasks.spawn_conductor(move |handle| async move {
-        let result = rewrite(&handle).await;
+        let result = match handle.with(|core| core.shard.journal_ref().is_on()) {
+            true => rewrite(&handle).await,
+            // As long as this is under way no log is opened.
+            false => write_log(&handle, false).await,
+        };
         let rewrites = &everyone.saves.rewrites;
         rewrites.end(unix_ms() / 1000, result.is_ok());
         match result {
@@ -79,7 +81,7 @@ async fn rewrite(handle: &Handle) -> Result<(), String> {
     let ends = stop_all(handle).await;
     if ends.len() != handle.with(|core| core.cores()) {
         go(handle).await;
-        return Err("the log of a core has failed".into());
+        return Err("the log of a core has failed, or the log was closed".into());
     }
     handle.with(|core| core.order(Order::RewriteBegin { tx: handle.tx, ends }));
     let cut = match handle.answer_from_outside().await {

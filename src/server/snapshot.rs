@@ -278,6 +278,14 @@ pub(super) async fn outcome(handle: &Handle, order: Order) -> Result<(), String>
     }
 }
 
+/// Writes a snapshot of this instant, at which all cores stand still, and waits until it is on the disk. Whoever calls this
+/// keeps other snapshots and rewrites away.
+pub(super) async fn save_here(handle: &Handle) -> Result<(), String> {
+    let order = handle.with(|core| core.start_writer(handle.tx, true)).map_err(|refusal| refusal.text().to_string())?;
+    begin_on_all(handle, &order, true).await;
+    outcome(handle, order).await
+}
+
 /// Calls off the snapshot under way and writes the last one if the options or save points want it. All cores stand still.
 pub(super) async fn save_at_end(handle: &Handle, options: ShutdownOptions) -> Result<(), String> {
     handle.ask(to_all(handle, || Request::Act(Act::AbandonSnapshot))).await;
@@ -288,7 +296,5 @@ pub(super) async fn save_at_end(handle: &Handle, options: ShutdownOptions) -> Re
         return Ok(());
     }
     tracing::info!("Saving the final RDB snapshot before exiting.");
-    let order = handle.with(|core| core.start_writer(handle.tx, true)).map_err(|refusal| refusal.text().to_string())?;
-    begin_on_all(handle, &order, true).await;
-    outcome(handle, order).await
+    save_here(handle).await
 }

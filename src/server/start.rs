@@ -227,10 +227,9 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     }
     daemon::stopping();
     drop(pidfile);
-    if let Some((client, thread)) = keeper {
-        client.order(Order::End);
-        let _ = thread.join();
-    }
+    let (client, thread) = keeper;
+    client.order(Order::End);
+    let _ = thread.join();
     tracing::info!("Basalt is now ready to exit, bye bye...");
     Ok(())
 }
@@ -247,8 +246,8 @@ fn core_ports(settings: &Settings, cores: usize) -> Result<Vec<u16>, StartError>
     Ok((0..cores).map(|core| base + core as u16).collect())
 }
 
-/// Loads the data, opens the log, and gives each core its shard. Returns the keeper's thread, if there is a log.
-fn load(everyone: &Arc<Everyone>, cores: usize) -> Result<Option<(KeeperClient, JoinHandle<Keeper>)>, StartError> {
+/// Loads the data, opens the log, and gives each core its shard. Returns the keeper's thread.
+fn load(everyone: &Arc<Everyone>, cores: usize) -> Result<(KeeperClient, JoinHandle<()>), StartError> {
     let settings = everyone.settings();
     let now_ms = unix_ms();
     let started = Instant::now();
@@ -262,63 +261,105 @@ fn load(everyone: &Arc<Everyone>, cores: usize) -> Result<Option<(KeeperClient, 
         .collect::<Result<Vec<_>, SlabError>>()?;
     let mut keeper = None;
     if settings.appendonly {
-        let directory = Directory {
-            fs: Arc::new(RealFs),
-            data_dir: settings.dir.clone(),
-            dirname: settings.append_directory.to_string_lossy().into_owned(),
-            filename: settings.appendfilename.to_string_lossy().into_owned(),
-        };
-        if let Some(source) = &settings.restore_from {
-            restore(source, settings.restore_to_ms, &directory, &settings)?;
+        keeper = Some(load_log(everyone, &settings, &mut shards, now_ms)?);
+    } else {
+        if settings.rdb_file.exists() {
+            Loader::new(&mut shards, &settings, &everyone.progress, now_ms)
+                .rdb_file(&settings.rdb_file)
+                .map_err(StartError::Rdb)?;
         }
-        let boot = crate::storage::boot_id();
-        let options = recovery::Options {
-            load_truncated: settings.aof_load_truncated,
-            corrupt_tail_bytes_max: settings.aof_load_corrupt_tail_bytes_max,
-            threads: cores,
-            boot,
-            ..recovery::Options::default()
-        };
-        let plan = recovery::plan(&directory, &options)?;
-        for finding in &plan.findings {
-            tracing::warn!("{finding}");
+        let manifest = directory(&settings).manifest();
+        if manifest.exists() {
+            tracing::warn!("appendonly is no: the log that {} names is not loaded", manifest.display());
         }
-        everyone.progress.total_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
-        everyone.saves.log_base_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
-        replay_plan(&plan, &mut shards, &settings, &everyone.progress, now_ms)?;
-        let incarnation = Incarnation {
-            id: rand::random(),
-            cores: cores as u16,
-            segment_bytes: settings.aof_segment_bytes.min(SEGMENT_BYTES_FIRST),
-            entropy: rand::random(),
-            relaxed: policy(settings.appendfsync).is_relaxed(),
-            boot,
-        };
-        let (started, segments) = plan.repair(incarnation, now_ms)?;
-        let cut = Arc::new(DurableCut::new(cores as u16));
-        for (core, (shard, segment)) in shards.iter_mut().zip(segments).enumerate() {
-            let config = LogConfig {
-                core: core as u16,
-                policy: policy(settings.appendfsync),
-                segment_bytes: settings.aof_segment_bytes,
-                in_flight_max: FRAMES_IN_FLIGHT,
-            };
-            let mut log = CoreLog::new(config, segment, cut.clone());
-            log.set_timestamps(settings.aof_timestamp_enabled);
-            shard.set_journal(Journal::new(Some(log)));
-        }
-        let source = everyone.clone();
-        keeper = Some(super::keeper::start(started, everyone.outsides.clone(), move || source.settings())?);
-    } else if settings.rdb_file.exists() {
-        Loader::new(&mut shards, &settings, &everyone.progress, now_ms)
-            .rdb_file(&settings.rdb_file)
-            .map_err(StartError::Rdb)?;
     }
+    let source = everyone.clone();
+    let keeper = super::keeper::start(
+        keeper,
+        everyone.outsides.clone(),
+        move || source.settings(),
+        Box::new(move |settings| {
+            let plan = recovery::plan(&directory(settings), &options(settings, cores))?;
+            plan.stand_by(incarnation(settings, cores))
+        }),
+    )?;
     let keys: usize = shards.iter().flat_map(|shard| shard.keyspace().dbs()).map(|db| db.len()).sum();
     tracing::info!("loaded {keys} keys in {:.3} seconds", started.elapsed().as_secs_f64());
     for (outside, shard) in everyone.outsides.iter().zip(shards) {
-        let client = keeper.as_ref().map(|(client, _)| client.clone());
-        outside.post(Envelope::Loaded(Box::new(Moved::of(shard)), client));
+        outside.post(Envelope::Loaded(Box::new(Moved::of(shard)), Some(keeper.0.clone())));
+    }
+    Ok(keeper)
+}
+
+/// Where the log lies.
+pub(super) fn directory(settings: &Settings) -> Directory {
+    Directory {
+        fs: Arc::new(RealFs),
+        data_dir: settings.dir.clone(),
+        dirname: settings.append_directory.to_string_lossy().into_owned(),
+        filename: settings.appendfilename.to_string_lossy().into_owned(),
+    }
+}
+
+/// How a log that is found is read.
+pub(super) fn options(settings: &Settings, threads: usize) -> recovery::Options {
+    recovery::Options {
+        load_truncated: settings.aof_load_truncated,
+        corrupt_tail_bytes_max: settings.aof_load_corrupt_tail_bytes_max,
+        threads,
+        boot: crate::storage::boot_id(),
+        ..recovery::Options::default()
+    }
+}
+
+/// A new incarnation of the log.
+fn incarnation(settings: &Settings, cores: usize) -> Incarnation {
+    Incarnation {
+        id: rand::random(),
+        cores: cores as u16,
+        segment_bytes: settings.aof_segment_bytes.min(SEGMENT_BYTES_FIRST),
+        entropy: rand::random(),
+        relaxed: policy(settings.appendfsync).is_relaxed(),
+        boot: crate::storage::boot_id(),
+    }
+}
+
+/// How a core's log is written.
+pub(super) fn log_config(settings: &Settings, core: usize) -> LogConfig {
+    LogConfig {
+        core: core as u16,
+        policy: policy(settings.appendfsync),
+        segment_bytes: settings.aof_segment_bytes,
+        in_flight_max: FRAMES_IN_FLIGHT,
+    }
+}
+
+/// Recovers the log, loads it into `shards`, and gives each its own.
+fn load_log(everyone: &Everyone, settings: &Settings, shards: &mut [Shard], now_ms: u64) -> Result<Keeper, StartError> {
+    let (cores, directory) = (shards.len(), directory(settings));
+    if let Some(source) = &settings.restore_from {
+        restore(source, settings.restore_to_ms, &directory, settings)?;
+    }
+    let mut plan = recovery::plan(&directory, &options(settings, cores))?;
+    if plan.fresh && settings.rdb_file.exists() {
+        tracing::warn!(
+            "there is no log yet, but {}: it is loaded, and a copy of it becomes the base of the log",
+            settings.rdb_file.display()
+        );
+        plan.begin_with(&settings.rdb_file)?;
+    }
+    for finding in &plan.findings {
+        tracing::warn!("{finding}");
+    }
+    everyone.progress.total_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
+    everyone.saves.log_base_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
+    replay_plan(&plan, shards, settings, &everyone.progress, now_ms)?;
+    let (keeper, segments) = plan.repair(incarnation(settings, cores), now_ms)?;
+    let cut = Arc::new(DurableCut::new(cores as u16));
+    for (core, (shard, segment)) in shards.iter_mut().zip(segments).enumerate() {
+        let mut log = CoreLog::new(log_config(settings, core), segment, cut.clone());
+        log.set_timestamps(settings.aof_timestamp_enabled);
+        shard.set_journal(Journal::new(Some(log)));
     }
     Ok(keeper)
 }

@@ -1,9 +1,10 @@
 //! The shard's side of the log: whether there is one, and what replies wait for.
 
-use crate::log::{Admission, CoreLog, CoreSet, Lsn, Mark};
+use crate::log::{Admission, CoreLog, CoreSet, DurableCut, LogConfig, Lsn, Mark, Segment};
 use crate::resp::Args;
 use crate::shard::message::TxId;
 use crate::shard::unit::Unit;
+use std::sync::Arc;
 
 /// Room beside the request's own bytes that a write's effects may take: another command's name, an absolute time.
 const EFFECT_BYTES_EXTRA: u64 = 128;
@@ -21,6 +22,8 @@ pub enum NotAdmitted {
 #[derive(Default)]
 pub struct Journal {
     log: Option<CoreLog>,
+    /// A log that was closed: its numbers go on if it is opened again.
+    closed: Option<CoreLog>,
     /// The last LSN in a frame on its way to the medium.
     sealed: Lsn,
 }
@@ -28,12 +31,30 @@ pub struct Journal {
 impl Journal {
     /// A journal that writes to `log`, if there is one.
     pub fn new(log: Option<CoreLog>) -> Journal {
-        Journal { log, sealed: 0 }
+        Journal { log, closed: None, sealed: 0 }
     }
 
     /// The log, for whoever drives it.
     pub fn log(&mut self) -> Option<&mut CoreLog> {
         self.log.as_mut()
+    }
+
+    /// Opens the log: it goes on in `segment`, or begins there. The server stands still.
+    pub fn open(&mut self, config: LogConfig, segment: Segment, cut: Arc<DurableCut>) -> &mut CoreLog {
+        assert!(self.log.is_none(), "a log that is open is not opened");
+        let log = match self.closed.take() {
+            Some(mut log) => {
+                log.enter_generation(segment);
+                log
+            }
+            None => CoreLog::new(config, segment, cut),
+        };
+        self.log.insert(log)
+    }
+
+    /// Closes the log, which is drained or has failed: what follows is not logged.
+    pub fn close(&mut self) {
+        self.closed = self.log.take().or(self.closed.take());
     }
 
     /// The log, to look at.

@@ -305,6 +305,9 @@ pub enum Request {
     Hold,
     /// Stop running commands, and finish what was run.
     Stop,
+    /// The log is to be closed, all cores stand still: say where it ends ([`Answer::Ended`]), giving up what there is no room for. To be
+    /// asked again after [`Answer::Busy`].
+    EndLog,
     /// Do something while all cores stand still.
     Act(Act),
     /// Go on.
@@ -342,6 +345,22 @@ pub enum Act {
     End,
     /// Write to this segment from here on.
     Segment(Box<crate::log::Segment>),
+    /// Open the log: write to this segment from here on.
+    OpenLog {
+        /// The core's first segment.
+        segment: Box<crate::log::Segment>,
+        /// What the cores' logs share, if there was none before.
+        cut: std::sync::Arc<crate::log::DurableCut>,
+    },
+    /// Close the log: log nothing from here on.
+    CloseLog,
+    /// Have these keys in the place of all others, which are put aside.
+    Replace(Box<crate::server::Moved<crate::shard::Shard>>),
+    /// After [`Act::Replace`]: forget what was put aside, or have it back.
+    Settle {
+        /// Have it back.
+        restore: bool,
+    },
 }
 
 /// What came of a [`Request`].

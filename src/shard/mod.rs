@@ -30,6 +30,7 @@ pub use journal::{Journal, NotAdmitted};
 pub use shard::{Event, Shard, ShardStats};
 pub use unit::Unit;
 pub use waiting::{Change, Turn, Waiting, Wants};
+pub use whole::AllKeys;
 
 /// Bits of a SCAN cursor that name the core; the walk's position is above.
 const CURSOR_CORE_BITS: u32 = 8;

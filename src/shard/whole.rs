@@ -6,11 +6,18 @@ use super::message::FetchedValue;
 use super::shard::{Copies, Event, Shard, Sink, presence};
 use super::watch::Presence;
 use crate::command::KeyedFn;
-use crate::keyspace::{ValueRef, hash_key};
+use crate::keyspace::{Keyspace, ValueRef, hash_key};
 use crate::net::Session;
 use crate::rdb;
 use crate::resp::Args;
 use std::collections::BTreeSet;
+
+/// All keys of a core.
+pub struct AllKeys {
+    keyspace: Keyspace,
+    /// The snapshot epoch that they were last stamped in.
+    epoch: u8,
+}
 
 impl Shard {
     /// Copies of the values of keys; `None` where there is none.
@@ -187,6 +194,31 @@ impl Shard {
             // Nothing is left that its walk would have to go through.
             self.finish_snapshot();
         }
+    }
+
+    /// All keys of a shard that was loaded.
+    pub fn into_keys(self) -> AllKeys {
+        AllKeys { keyspace: self.keyspace, epoch: self.epoch }
+    }
+
+    /// Has other keys in the place of all; nothing is logged, and no snapshot may be under way. Returns those that were there.
+    pub fn replace_keys(&mut self, keys: AllKeys) -> AllKeys {
+        assert!(self.snapshot.is_none(), "a snapshot goes through the keys that are there");
+        let before = AllKeys { keyspace: std::mem::replace(&mut self.keyspace, keys.keyspace), epoch: self.epoch };
+        // What is older than the next snapshot is told by its stamp, which counts with the keys.
+        self.epoch = keys.epoch;
+        self.keyspace.set_epoch_stamp(self.epoch);
+        self.keyspace.set_access_stamp(self.clock.initial());
+        self.forget_candidates();
+        for db in 0..self.keyspace.dbs().len() as u16 {
+            if !self.watches.is_empty() {
+                let now_ms = self.now_ms;
+                let (old, new) = (before.keyspace.db(db as usize), self.keyspace.db(db as usize));
+                self.watches.changed_whole(db, |key| presence(old, key, now_ms), |key| presence(new, key, now_ms));
+            }
+            self.waiting.changed_all(db);
+        }
+        before
     }
 
     /// Exchanges two databases; nothing is logged.

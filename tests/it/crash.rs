@@ -13,20 +13,20 @@ use std::time::Duration;
 
 /// One writer's keys: a counter, a pair written by MSET, a pair written by MULTI, and a key that comes and goes. Each is
 /// written the number of its turn.
-struct Writer {
-    name: String,
+pub struct Writer {
+    pub name: String,
     /// What was acknowledged, or was there after a crash: the counter, the MSET's pair, the transaction's pair.
     least: [u64; 3],
     /// The same for the key that comes and goes; 0 if it is gone.
     gone: u64,
     /// The turn that was sent last.
-    sent: u64,
+    pub sent: u64,
     /// Whether the last turn's SET or DEL of that key was answered.
     settled: bool,
 }
 
 impl Writer {
-    fn new(name: String) -> Writer {
+    pub fn new(name: String) -> Writer {
         Writer { name, least: [0; 3], gone: 0, sent: 0, settled: true }
     }
 
@@ -40,7 +40,7 @@ impl Writer {
     }
 
     /// Writes turn by turn until the server goes away.
-    fn run(&mut self, port: u16) {
+    pub fn run(&mut self, port: u16) {
         let Ok(mut client) = Client::try_connect(port) else { return };
         loop {
             self.sent += 1;
@@ -79,7 +79,7 @@ impl Writer {
     }
 
     /// Looks at what is there after a crash, and goes on from it: what was recovered once must stay.
-    fn check(&mut self, client: &mut Client, keeps: Keeps) {
+    pub fn check(&mut self, client: &mut Client, keeps: Keeps) {
         let number = |value: &Value| if *value == Value::Nil { 0 } else { value.int() as u64 };
         let words: Vec<String> = ["count", "a", "b", "c", "d", "gone"].map(|what| self.key(what)).to_vec();
         let values = client.call(&[vec!["MGET".to_string()], words].concat()).items();
@@ -99,7 +99,7 @@ impl Writer {
 
 /// What a kill must leave.
 #[derive(Clone, Copy, PartialEq)]
-enum Keeps {
+pub enum Keeps {
     /// Everything acknowledged.
     All,
     /// Perhaps not the last moment, but nothing by half.
@@ -143,7 +143,7 @@ fn kill_rounds(options: &str, rounds: u64, cores: &[usize], keeps: Keeps) {
     writers.iter_mut().for_each(|writer| writer.check(&mut client, keeps));
 }
 
-fn rounds() -> u64 {
+pub fn rounds() -> u64 {
     setting("ROUNDS", 8)
 }
 

@@ -3,14 +3,14 @@
 use crate::command::answer::{answer, error, help, result};
 use crate::command::spec::LookupError;
 use crate::command::{Exec, Flow};
-use crate::config::{SetContext, SetError, Settings};
+use crate::config::{Change, Config, SetContext, SetError, Settings};
 use crate::net::Conn;
 use crate::observe::server_log;
 use crate::resp::Args;
-use crate::server::{Core, Outcome, Query};
+use crate::server::{Core, Outcome, Query, change_fsync, switch_log};
 
 /// Settings that are only read at the start so far, with what it takes to change them.
-const READ_AT_START: [&str; 4] = ["appendonly", "aof-segment-size", "bind", "port"];
+const READ_AT_START: [&str; 3] = ["aof-segment-size", "bind", "port"];
 
 pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
     vec![
@@ -45,7 +45,26 @@ fn set(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
     if conn.outbox.has_pending() {
         return Flow::Retry;
     }
-    if let Err(refusal) = change(core, conn, args) {
+    let context = SetContext { local: conn.peer.is_local(), loading: core.is_loading() };
+    let sets = |name: &str| (2..args.len()).step_by(2).find(|&at| args.is(at, name));
+    let (log, changes_sync) = (sets("appendonly"), sets("appendfsync").is_some());
+    let words: Vec<&[u8]> = args.tail(2).iter().collect();
+    if log.is_some() || changes_sync {
+        let names = match prepare(core, &words, context) {
+            Ok(change) => change.names().to_vec(),
+            Err(refusal) => return error(core, conn, refusal.to_string()),
+        };
+        let switched = names.iter().find(|name| ["appendonly", "appendfsync"].contains(name));
+        if let (Some(name), true) = (switched, conn.outbox.is_captured()) {
+            // Both take an instant of all cores at which no transaction is under way.
+            let why = "the log cannot be changed inside a transaction";
+            return error(core, conn, SetError::failed(name, why).to_string());
+        }
+        if let Some(at) = log.filter(|_| names.contains(&"appendonly")) {
+            return switch(core, conn, args, args.is(at + 1, "yes"), context);
+        }
+    }
+    if let Err(refusal) = change(core, &words, context) {
         return result(core, conn, Err(refusal.to_string()));
     }
     core.look();
@@ -53,30 +72,67 @@ fn set(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
     if core.settings.requirepass.is_none() {
         conn.special.set(crate::net::Special::UNAUTHENTICATED, false);
     }
-    let changes_sync = (2..args.len()).step_by(2).any(|at| args.is(at, "appendfsync"));
     core.in_task(conn, move |handle| async move {
         // From the reply on every core goes by the new settings: a command that follows may run on any of them.
         handle.ask_all(|| Query::Look).await;
         // And the log keeps what they promise.
-        let changed = if changes_sync { crate::server::change_fsync(&handle).await } else { Ok(()) };
-        match changed {
-            Ok(()) => Outcome::write(Default::default(), |reply| reply.ok()),
-            Err(text) => Outcome::error(
-                format!("ERR CONFIG SET failed (possibly related to argument 'appendfsync') - {text}").as_bytes(),
-            ),
+        let changed = if changes_sync { change_fsync(&handle).await } else { Ok(()) };
+        outcome("appendfsync", changed)
+    })
+}
+
+fn outcome(name: &str, result: Result<(), String>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::write(Default::default(), |reply| reply.ok()),
+        Err(text) => Outcome::error(SetError::failed(name, text).to_string().as_bytes()),
+    }
+}
+
+/// Turns the log on or off; only when that is done the values are put in force, with all others of the same command.
+fn switch(core: &mut Core, conn: &mut Conn, args: Args, on: bool, context: SetContext) -> Flow {
+    let words: Vec<Vec<u8>> = args.tail(2).iter().map(<[u8]>::to_vec).collect();
+    core.in_task(conn, move |handle| async move {
+        let put_in_force = |core: &mut Core| {
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            let changed = change(core, &words, context).or_else(|refusal| {
+                // What was right before is not any more. The setting must say what is true of the log.
+                let value: &[u8] = if on { b"yes" } else { b"no" };
+                change(core, &[b"appendonly", value], context)?;
+                Err(refusal)
+            });
+            core.look();
+            Ok(changed)
+        };
+        let switched = switch_log(&handle, on, put_in_force).await;
+        handle.ask_all(|| Query::Look).await;
+        match switched {
+            Ok(Ok(())) => outcome("appendfsync", change_fsync(&handle).await),
+            Ok(Err(refusal)) => Outcome::error(refusal.to_string().as_bytes()),
+            Err(text) => outcome("appendonly", Err(text)),
         }
     })
 }
 
-/// Puts new values in force, all of them or none.
-fn change(core: &Core, conn: &Conn, args: Args) -> Result<(), SetError> {
-    let pairs: Vec<(&[u8], &[u8])> = (2..args.len()).step_by(2).map(|at| (args.at(at), args.at(at + 1))).collect();
-    let mut config = core.everyone.config.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let context = SetContext { local: conn.peer.is_local(), loading: core.is_loading() };
-    let change = config.prepare(&pairs, context)?;
-    if let Some(name) = change.names().iter().find(|name| READ_AT_START.contains(name)) {
-        return Err(SetError::failed(name, "it can only be set at the start, in the configuration file"));
+/// Checks names and values, in turn, and gives the change to make.
+fn prepare(core: &Core, words: &[&[u8]], context: SetContext) -> Result<Change, SetError> {
+    let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+    let config = core.everyone.config.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    prepare_in(&config, &pairs, context)
+}
+
+fn prepare_in(config: &Config, pairs: &[(&[u8], &[u8])], context: SetContext) -> Result<Change, SetError> {
+    let change = config.prepare(pairs, context)?;
+    match change.names().iter().find(|name| READ_AT_START.contains(name)) {
+        Some(name) => Err(SetError::failed(name, "it can only be set at the start, in the configuration file")),
+        None => Ok(change),
     }
+}
+
+/// Puts new values in force, all of them or none.
+fn change(core: &Core, words: &[&[u8]], context: SetContext) -> Result<(), SetError> {
+    let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+    let mut config = core.everyone.config.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let change = prepare_in(&config, &pairs, context)?;
     let names = config.commit(change);
     let settings = Settings::from(&*config);
     server_log::set_level(settings.loglevel);

@@ -6,11 +6,11 @@ use crate::config::Allowed;
 use crate::glob;
 use crate::net::Conn;
 use crate::resp::Args;
-use crate::server::{Core, Digest, Finding, Outcome, Query, random_id};
+use crate::server::{Core, Digest, Finding, Outcome, Query, Reload, random_id, reload};
 use crate::shard::slot;
 use std::time::Duration;
 
-const HELP: [&str; 25] = [
+const HELP: [&str; 30] = [
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
     "    Draw another replication ID.",
@@ -18,12 +18,17 @@ const HELP: [&str; 25] = [
     "    A digest of all keys: equal content gives the same.",
     "DIGEST-VALUE <key> [<key> ...]",
     "    A digest of each value.",
+    "LOADAOF",
+    "    Load everything anew from the log.",
     "OBJECT <key>",
     "    Show internals of a key.",
     "PROTOCOL (string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false)",
     "    A reply of that kind, for tests of clients.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    For tests: lists have no such threshold here, so only the size is checked.",
+    "RELOAD [NOSAVE]",
+    "    Save everything to the RDB file and load it anew. With NOSAVE what the file holds",
+    "    takes the place of everything, also in the log.",
     "SET-ACTIVE-EXPIRE (0|1)",
     "    Whether expired keys are removed by themselves.",
     "SET-DISABLE-DENY-SCRIPTS (0|1)",
@@ -70,6 +75,16 @@ pub fn debug(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
             Outcome::write(Default::default(), |reply| reply.simple(&digest.hex()))
         }),
         3.. if is(sub, "digest-value") => digest_values(core, conn, args),
+        2 if is(sub, "loadaof") => load_anew(core, conn, Reload::Log),
+        2.. if is(sub, "reload") => {
+            let mut options = args.tail(2).iter();
+            match args.len() {
+                3.. if options.any(|word| !is(word, "nosave")) => {
+                    error(core, conn, "ERR DEBUG RELOAD only supports the NOSAVE option here.")
+                }
+                count => load_anew(core, conn, Reload::Rdb { save: count == 2 }),
+            }
+        }
         3 if is(sub, "sleep") => sleep(core, conn, args.at(2)),
         3 if is(sub, "object") => object(core, conn, args.at(2)),
         3 if is(sub, "protocol") => super::debug_protocol::protocol(core, conn, args.at(2)),
@@ -92,6 +107,19 @@ pub fn debug(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
         },
         _ => error(core, conn, subcommand_error(args)),
     }
+}
+
+/// DEBUG RELOAD and LOADAOF: all other clients wait meanwhile.
+fn load_anew(core: &mut Core, conn: &mut Conn, from: Reload) -> Flow {
+    if conn.outbox.is_captured() {
+        return error(core, conn, "ERR DEBUG RELOAD and LOADAOF cannot run inside a transaction");
+    }
+    core.in_task(conn, move |handle| async move {
+        match reload(&handle, from).await {
+            Ok(()) => Outcome::write(Default::default(), |reply| reply.ok()),
+            Err(text) => Outcome::error(text.as_bytes()),
+        }
+    })
 }
 
 /// DEBUG SLEEP: no core serves anybody meanwhile.

@@ -57,6 +57,5 @@ pub fn bgrewriteaof(core: &mut Core, conn: &mut Conn, _: Args) -> Flow {
         Err(RewriteRefusal::Rewriting) => {
             error(core, conn, "ERR Background append only file rewriting already in progress")
         }
-        Err(RewriteRefusal::NoLog) => error(core, conn, "ERR there is no log to rewrite: appendonly is no"),
     }
 }

@@ -70,6 +70,8 @@ impl CoreLog {
     /// The segment takes no more: nothing is written to it again, the frame waits for another one.
     fn relocate(&mut self, flight: Flight, buf: AlignedBuf) {
         self.segment_dead = true;
+        // What is left of it there counts for nothing, wherever the log goes on.
+        self.offset = flight.offset;
         if let Some(next) = self.closing.take() {
             self.next.push_front(next);
         }

@@ -329,6 +329,22 @@ impl CoreLog {
 
     // ---- generations ----
 
+    /// Gives up what was logged and never reached the disk: the log is to be closed, there is no room for it, and nobody is to wait for
+    /// it any more. Does nothing while a write is under way. Returns the cores whose `durable_lsn` rose.
+    pub fn abandon_unwritten(&mut self) -> CoreSet {
+        if !self.flights.is_empty() || self.poisoned.is_some() {
+            return CoreSet::EMPTY;
+        }
+        self.batch = Batch::fresh(&mut self.pool, self.next_lsn);
+        self.relocating = None;
+        self.closing = None;
+        self.no_space = None;
+        self.written_lsn = self.last_lsn();
+        let advance = self.cut.written(self.config.core, self.written_lsn);
+        self.marks_unresolved = advance.marks_left;
+        advance.advanced
+    }
+
     /// Where the log ends. It must be drained; what follows goes to a new generation ([`CoreLog::enter_generation`]).
     pub fn end(&self) -> SegmentEnd {
         assert!(self.is_drained() && self.poisoned.is_none(), "a generation ends when all its records are durable");
