@@ -58,7 +58,8 @@ fn of_a_transaction_its_commands_are_noted_and_not_itself() {
         assert!(rig.ask(client, "EXEC").starts_with('*'));
         let mut noted: Vec<_> = slow(&rig).iter().map(|line| line.split(": ").nth(1).unwrap().to_string()).collect();
         let mut steps = steps;
-        (noted.sort(), steps.sort());
+        noted.sort();
+        steps.sort();
         assert_eq!(noted, steps);
     }
 }

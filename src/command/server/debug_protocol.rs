@@ -8,9 +8,12 @@ use crate::server::Core;
 
 const KINDS: &str = "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
 
+type Writer = fn(&mut Reply);
+
 /// DEBUG PROTOCOL kind. The values are those that Redis answers with.
 pub(super) fn protocol(core: &mut Core, conn: &mut Conn, kind: &[u8]) -> Flow {
-    const WRITERS: [(&str, fn(&mut Reply)); 12] = [
+    #[allow(clippy::approx_constant, reason = "it is what Redis answers with, and no attempt at pi")]
+    const WRITERS: [(&str, Writer); 12] = [
         ("string", |reply| reply.bulk(b"Hello World")),
         ("integer", |reply| reply.int(12345)),
         ("double", |reply| reply.double(3.141)),
@@ -49,7 +52,7 @@ pub(super) fn protocol(core: &mut Core, conn: &mut Conn, kind: &[u8]) -> Flow {
         });
     }
     match WRITERS.iter().find(|(name, _)| is(kind, name)) {
-        Some((_, write)) => answer(core, conn, |reply| write(reply)),
+        Some((_, write)) => answer(core, conn, write),
         None => {
             let text = format!("ERR Wrong protocol type name. Please use one of the following: {KINDS}");
             error(core, conn, text)

@@ -103,7 +103,8 @@ impl Bench {
                 Err("none".to_string())
             }
             fn command(&mut self, _: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String> {
-                self.0.push((db, String::from_utf8_lossy(args.at(1)).into_owned()));
+                let name = args.get(1).unwrap_or(args.at(0));
+                self.0.push((db, String::from_utf8_lossy(name).into_owned()));
                 Ok(())
             }
         }
