@@ -1,6 +1,7 @@
 //! One core of the server: its loop, and the way of a request from the socket to the shard and back.
 
 mod admin;
+mod backup;
 mod blocking;
 mod clients;
 mod core;
@@ -46,6 +47,7 @@ pub(crate) mod testing;
 pub mod transaction;
 mod waits;
 
+pub(crate) use backup::{clean_up, seal};
 pub(crate) use blocking::{SETTLED, parse_timeout, timeout_of};
 pub(crate) use clients::describe_client;
 pub use clients::{ClientFilter, ClientType};
@@ -54,7 +56,7 @@ pub use core::{Core, Everyone};
 pub use daemon::detach;
 pub use digest::Digest;
 pub(crate) use instant::{Whole, at_one_instant, end_server};
-pub use keeper::{KeeperClient, RewriteCut};
+pub use keeper::{BackupResult, KeeperClient, RewriteCut};
 pub use loading::Progress;
 pub(crate) use loading::{ensure_effect, try_load};
 pub use move_shard::Moved;

@@ -1,5 +1,6 @@
 //! Commands about the server.
 
+mod backup;
 mod cluster;
 mod commands;
 mod config;
@@ -24,6 +25,7 @@ use super::Exec;
 /// The family's handlers.
 pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
     [
+        backup::handlers(),
         cluster::handlers(),
         commands::handlers(),
         config::handlers(),
