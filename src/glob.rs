@@ -3,12 +3,16 @@
 //! `*` any run of bytes, `?` any one byte, `[abc]`, `[a-z]`, `[^a-z]` one byte of (or not of) a class, `\x` the byte `x`
 //! itself. A class that is never closed reaches to the pattern's end. Patterns and texts are bytes, not characters.
 
+/// Most stars of a pattern, neighbours counted once and one at the end not at all, that a text may need.
+const STARS_MAX: u32 = 1000;
+
 /// Whether `text` as a whole matches `pattern`. With `nocase`, ASCII letters match in either case.
 ///
 /// Takes at most `pattern.len() * text.len()` steps and no memory: only the latest `*` is ever retried, because whatever
-/// an earlier one could swallow, the latest can swallow too. So `a*a*a*a*b` is no attack.
+/// an earlier one could swallow, the latest can swallow too. So `a*a*a*a*b` is no attack. Like Redis it takes a text that goes
+/// past more than [`STARS_MAX`] stars for one that does not match.
 pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
-    let (mut p, mut t) = (0, 0);
+    let (mut p, mut t, mut stars) = (0, 0, 0);
     let mut retry: Option<(usize, usize)> = None;
     loop {
         if pattern.get(p) == Some(&b'*') {
@@ -17,6 +21,10 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
             }
             if p == pattern.len() {
                 return true;
+            }
+            stars += 1;
+            if stars > STARS_MAX {
+                return false;
             }
             retry = Some((p, t));
             continue;
@@ -177,6 +185,16 @@ mod tests {
         let text = "a".repeat(20_000);
         assert!(!is(&pattern, &text));
         assert!(is(&pattern, &(text + "b")));
+    }
+
+    #[test]
+    fn a_pattern_of_too_many_stars_matches_nothing() {
+        let stars = |count: usize| "*a".repeat(count);
+        assert!(is(&stars(1000), &"a".repeat(1000)));
+        assert!(is(&(stars(1000) + "*"), &"a".repeat(1001)));
+        assert!(!is(&stars(1001), &"a".repeat(1001)));
+        assert!(is(&"**a".repeat(1000), &"a".repeat(1000)));
+        assert!(!is(&"*?".repeat(50_000), &"a".repeat(50_000)));
     }
 
     #[test]

@@ -8,12 +8,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use basalt::command::spec::{COMMANDS, SUBCOMMANDS, reply};
 use basalt::resp::{OwnedArgs, Proto, Reply};
+
+#[path = "it/ports.rs"]
+mod ports;
 
 /// Rows that Redis 8.0 has otherwise, with what differs there.
 const REDIS_DIFFERS: &[(&str, &str, &str)] = &[
@@ -488,7 +491,7 @@ impl Peer {
             return None;
         };
         let dir = tempfile::tempdir().expect("a directory");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let port = ports::free_port();
         let child = Command::new(runner)
             .arg(server)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
@@ -528,6 +531,7 @@ impl Drop for Peer {
 
 #[test]
 fn no_documented_command_is_missing() {
-    // Redis 7.4 without SENTINEL (250 and 129), HGETDEL, HGETEX and HSETEX, and three subcommands of Valkey 8.
+    // Redis 7.4 without SENTINEL (250 and 129), HGETDEL, HGETEX and HSETEX, BACKUP of Redis 8.10 (1 and 7), and three subcommands of
+    // Valkey 8.
     assert_eq!((COMMANDS.len(), SUBCOMMANDS.len()), (254, 139));
 }

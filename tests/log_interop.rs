@@ -5,7 +5,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -15,6 +14,9 @@ use basalt::log::*;
 use basalt::recovery::{Finding, Options, ReplaySink, plan};
 use basalt::resp::Args;
 use basalt::storage::RealFs;
+
+#[path = "it/ports.rs"]
+mod ports;
 
 fn runner() -> Option<PathBuf> {
     let default = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/basalt-peers/run"));
@@ -114,7 +116,7 @@ struct Peer {
 
 impl Peer {
     fn start(runner: &Path, name: &str, dir: &Path, more: &[&str]) -> Peer {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = ports::free_port();
         let child = Command::new(runner)
             .args([&format!("{name}-server"), "--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--logfile", "server.log", "--dir"])

@@ -16,6 +16,9 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+#[path = "it/ports.rs"]
+mod ports;
+
 /// A server on a free port, stopped when dropped.
 struct Server {
     child: Child,
@@ -68,7 +71,7 @@ impl Server {
             eprintln!("SKIPPED: no server to compare with; set BASALT_PEERS or put one at ~/.cache/basalt-peers/run");
             return None;
         };
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = ports::free_port();
         let directory = tempfile::tempdir().unwrap();
         let child = Command::new(run)
             .args(["redis-server", "--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])

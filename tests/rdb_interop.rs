@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used)] // Failing is what a test is for.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +17,9 @@ use basalt::rdb::{
     Reader, SetValue, StreamData, StreamId, StreamMeta, StreamNode, VERSION, VERSION_FIELD_TTL, VERSION_VALKEY, Value,
     ZSetValue, crc, dump, index, parse_dump,
 };
+
+#[path = "it/ports.rs"]
+mod ports;
 
 fn peers() -> Option<PathBuf> {
     let runner = std::env::var_os("BASALT_PEERS").map(PathBuf::from);
@@ -37,7 +40,7 @@ struct Server {
 impl Server {
     fn start(runner: &Path, name: &str, dir: &Path, file: &str) -> Server {
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = ports::free_port();
             let log = std::fs::File::create(dir.join("log")).unwrap();
             let child = Command::new(runner)
                 .args([name, "--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])

@@ -44,6 +44,7 @@ mod it {
     pub mod interop;
     pub mod limits;
     pub mod peers;
+    pub mod ports;
     pub mod protocol;
     pub mod reload;
     pub mod repair;

@@ -41,7 +41,8 @@ impl Bench {
         let mut out = Vec::new();
         self.shard.enter_unit(Unit::default());
         self.shard.run(command, run, self.session, args.as_args(), &mut out);
-        let unit = self.shard.leave_unit();
+        let mut unit = self.shard.leave_unit();
+        self.shard.tell(&mut unit.events);
         assert_eq!(unit.touched.is_empty(), unit.effects() == 0, "a change has an effect, and only a change has one");
         self.effects.extend(unit.iter().map(|(db, args)| (db, OwnedArgs::new(args.iter()))));
         out

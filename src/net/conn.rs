@@ -254,6 +254,8 @@ pub struct Conn {
     pub active_ms: u64,
     /// The last command's row.
     pub last_command: u16,
+    /// The command about the connection or the server that runs as a task, to be counted at its end.
+    pub under_way: Option<Box<crate::server::UnderWay>>,
     /// Since when the output buffer has been over its soft limit, unix ms; 0 when it is not.
     pub soft_limit_since_ms: u64,
     /// Commands executed.
@@ -295,6 +297,7 @@ impl Conn {
             created_ms: now_ms,
             active_ms: now_ms,
             last_command: u16::MAX,
+            under_way: None,
             soft_limit_since_ms: 0,
             commands: 0,
             bytes_in: 0,
@@ -325,6 +328,11 @@ impl Conn {
     /// Whether the kernel still holds memory of this connection, so that it must not be freed.
     pub fn kernel_holds(&self) -> bool {
         self.send_in_flight || self.receiving
+    }
+
+    /// The request about the connection or the server that runs at this moment.
+    pub fn request(&self) -> Option<crate::resp::Args<'_>> {
+        self.under_way.as_ref().map(|under_way| under_way.args())
     }
 
     /// Memory that this connection holds, bytes.

@@ -142,6 +142,11 @@ impl Outbox {
         self.muted = muted;
     }
 
+    /// Whether replies are dropped.
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
     /// Whether what was written since [`Outbox::bytes`] said `before` begins as an error.
     pub fn last_reply_is_error(&self, before: usize) -> bool {
         let written = self.bytes().saturating_sub(before);
@@ -311,7 +316,12 @@ impl Outbox {
         self.ready.capacity() + self.held.capacity() + self.slots.capacity() * size_of::<Slot>()
     }
 
-    /// How many replies are held (at least; neighbours behind one gate count once).
+    /// How many replies are there and held back (at least; neighbours behind one gate count once).
+    pub fn held_replies(&self) -> usize {
+        self.slots.iter().filter(|slot| !matches!(slot, Slot::Pending { .. })).count()
+    }
+
+    /// How many replies are held or outstanding (at least; neighbours behind one gate count once).
     pub fn held_slots(&self) -> usize {
         self.slots.len()
     }

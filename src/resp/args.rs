@@ -78,6 +78,12 @@ impl<'a> Args<'a> {
     pub fn buffer(&self) -> &'a [u8] {
         self.buffer
     }
+
+    /// What stands in the buffer behind the request and the line end of its last argument.
+    pub fn following(&self) -> &'a [u8] {
+        let end = self.spans.last().map_or(0, |last| last.start as usize + last.len as usize + 2);
+        self.buffer.get(end..).unwrap_or_default()
+    }
 }
 
 impl Index<usize> for Args<'_> {

@@ -66,6 +66,15 @@ pub enum Wait {
     Poll,
     /// Until a completion arrives, at most this many microseconds.
     AtMostUs(u32),
+    /// Until `completions` have arrived or `gather_us` are over, then until one has, at most `at_most_us` in all.
+    Gather {
+        /// How many.
+        completions: u32,
+        /// How long to wait for more than one, microseconds.
+        gather_us: u32,
+        /// How long to wait for one, microseconds.
+        at_most_us: u32,
+    },
 }
 
 /// One completion: what was submitted, its result (bytes, a descriptor, or `-errno`) and the kernel's flags.
@@ -160,8 +169,13 @@ impl Ring {
                 self.uring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&zero))
             }
             Wait::AtMostUs(us) => {
-                let span = Timespec::new().sec((us / 1_000_000) as u64).nsec((us % 1_000_000) * 1000);
+                let span = timespec(us);
                 self.uring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&span))
+            }
+            Wait::Gather { completions, gather_us, at_most_us } => {
+                let span = timespec(at_most_us);
+                let args = SubmitArgs::new().timespec(&span).min_wait_usec(gather_us);
+                self.uring.submitter().submit_with_args(completions as usize, &args)
             }
         };
         match result {
@@ -213,6 +227,11 @@ impl Ring {
         if enabled { queue.enable_eventfd() } else { queue.disable_eventfd() }
     }
 
+    /// Whether the kernel understands [`Wait::Gather`] (Linux 6.12).
+    pub fn can_gather(&self) -> bool {
+        self.uring.params().is_feature_min_timeout()
+    }
+
     /// How often the kernel was entered so far.
     pub fn enters(&self) -> u64 {
         self.enters
@@ -228,6 +247,10 @@ impl AsRawFd for Ring {
     fn as_raw_fd(&self) -> RawFd {
         self.uring.as_raw_fd()
     }
+}
+
+fn timespec(us: u32) -> Timespec {
+    Timespec::new().sec((us / 1_000_000) as u64).nsec((us % 1_000_000) * 1000)
 }
 
 /// The soft limit on locked memory, KiB.

@@ -1,5 +1,4 @@
-//! What takes commands off the shortest path for the whole core: slow commands, monitors, pauses, loading; and new
-//! connections.
+//! What takes commands off the shortest path for the whole core: monitors, pauses, loading; and new connections.
 
 use super::core::Core;
 use super::instant::end_server;
@@ -8,7 +7,7 @@ use super::memory::{OUT_OF_MEMORY, Room};
 use super::participant::{Deferred, Waiter};
 use crate::command::spec::Flags;
 use crate::command::{Command, Flow};
-use crate::net::{Accepted, ClientRecord, Closing, Conn, ConnRef, Session, Special};
+use crate::net::{Accepted, ClientRecord, Closing, Conn, ConnRef, Special};
 use crate::resp::{Args, Reply};
 use crate::shard::locks::LockKey;
 use crate::shard::message::Envelope;
@@ -155,55 +154,8 @@ impl Core {
         }
     }
 
-    /// Keeps a slow command for SLOWLOG.
-    #[cold]
-    pub(super) fn note_slow(&mut self, nanos: u64, args: Args, client: SlowClient) {
-        if self.settings.slowlog_slower_than_us.is_some_and(|limit| nanos / 1000 >= limit) {
-            let hidden =
-                crate::command::spec::resolve(args).ok().and_then(|spec| crate::observe::without_secrets(spec, args));
-            let args = hidden.as_ref().map_or(args, |hidden| hidden.as_args());
-            let entry = crate::observe::SlowEntry::new(nanos / 1000, args, client.address, client.name);
-            self.everyone.slowlog.add(entry, self.settings.slowlog_max_len as usize);
-        }
-    }
-
-    #[cold]
-    pub(super) fn note_slow_here(&mut self, command: &'static Command, nanos: u64, args: Args, conn: &Conn) {
-        self.note_latency(command, nanos);
-        if !command.spec.flags.has(Flags::SKIP_SLOWLOG) {
-            let name = conn.profile.name.as_deref().unwrap_or_default().to_vec();
-            self.note_slow(nanos, args, SlowClient { address: conn.peer.remote_text(), name });
-        }
-    }
-
-    /// Counts a command that ran for another core.
-    pub(super) fn account_remote(&mut self, command: &'static Command, failed: bool, args: Args, session: Session) {
-        let now = crate::observe::Ticks::now();
-        let nanos = now.nanos_since(self.tick);
-        self.tick = now;
-        let stats = &mut self.stats.by_command[command.spec.id.index()];
-        stats.record(nanos, self.settings.latency_tracking);
-        stats.failed += failed as u64;
-        if nanos >= self.slow_nanos {
-            self.note_latency(command, nanos);
-            if !command.spec.flags.has(Flags::SKIP_SLOWLOG) {
-                let client = SlowClient { address: format!("id={}", session.client), name: Vec::new() };
-                self.note_slow(nanos, args, client);
-            }
-        }
-    }
-
-    /// Keeps a long delay for LATENCY.
-    fn note_latency(&mut self, command: &'static Command, nanos: u64) {
-        let (threshold_ms, ms) = (self.settings.latency_monitor_threshold_ms, nanos / 1_000_000);
-        if threshold_ms > 0 && ms >= threshold_ms {
-            let event = if command.spec.flags.has(Flags::FAST) { "fast-command" } else { "command" };
-            self.everyone.latency.add(event, self.now_ms / 1000, ms);
-        }
-    }
-
     /// Looks at what all cores share.
-    pub(super) fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         self.refresh_settings();
         self.apply_settings();
         self.note_last_save();
@@ -256,12 +208,4 @@ impl Core {
             self.mesh.send(core, crate::shard::message::Envelope::Request { tx, request });
         }
     }
-}
-
-/// Whose command was slow.
-pub(super) struct SlowClient {
-    /// Its address.
-    pub address: String,
-    /// Its name.
-    pub name: Vec<u8>,
 }

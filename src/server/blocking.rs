@@ -5,6 +5,7 @@
 //! take what came. If they are on several, its own core is told and tries it again; it keeps its place in line
 //! meanwhile (see [`crate::shard::Waiting`]).
 
+use super::accounting::Cost;
 use super::core::Core;
 use super::dispatch::{Owner, lock_keys, lock_mode};
 use super::spanning::{Outcome, by_core, run_gather};
@@ -28,7 +29,8 @@ struct Wait {
     at: ConnRef,
     seq: u64,
     deadline_ms: u64,
-    started: Ticks,
+    /// How long it has run so far, nanoseconds; the time that it waited is not in it.
+    nanos: u64,
 }
 
 /// How long a command waits at most, in ms; `None`: for ever. It is given in seconds, as a decimal number.
@@ -109,7 +111,7 @@ impl Core {
         let deadline_ms = patience_ms.map_or(u64::MAX, |ms| self.now_ms.saturating_add(ms));
         let Some((at, seq)) = self.begin_spanning(conn) else { return Flow::Retry };
         let args = OwnedArgs::new(args.iter());
-        let wait = Wait { command, session: conn.session, args, at, seq, deadline_ms, started: Ticks::now() };
+        let wait = Wait { command, session: conn.session, args, at, seq, deadline_ms, nanos: 0 };
         self.tasks.spawn(move |handle| attempt(handle, wait));
         Flow::Blocked
     }
@@ -199,13 +201,17 @@ impl Core {
         if let Some(conn) = self.conns.get(wait.at) {
             conn.special.set(Special::WAITING, false);
         }
-        self.finish_command(wait.command, wait.started, wait.at, wait.seq, outcome);
+        let (args, failed) = (wait.args.as_args(), outcome.is_error());
+        let cost = Cost { command: wait.command, args, nanos: wait.nanos, failed };
+        self.finish_command(wait.at, wait.seq, outcome, cost);
     }
 }
 
 /// Tries a command, and has it wait if it finds nothing.
 async fn attempt(handle: Handle, mut wait: Wait) {
+    let started = Ticks::now();
     let outcome = run_once(&handle, wait.command, wait.session, &wait.args).await;
+    wait.nanos = Ticks::now().nanos_since(started);
     handle.with(|core| {
         let is_there = core.conns.get(wait.at).is_some();
         if !is_nothing(&outcome.bytes) || !is_there {
@@ -232,7 +238,7 @@ async fn run_once(handle: &Handle, command: &'static Command, session: Session, 
                 keys: lock_keys(command.spec, args.as_args(), session.db),
                 mode: lock_mode(command.spec),
                 watched: Vec::new(),
-                commands: vec![StepCommand { command, session, args: args.clone() }],
+                commands: vec![StepCommand { command, session, args: args.clone(), is_whole: false }],
                 needs: Needs { log: true, ..Needs::of(command.spec.flags) },
             };
             match handle.ask_one(core, request).await {
@@ -247,7 +253,7 @@ async fn run_once(handle: &Handle, command: &'static Command, session: Session, 
 }
 
 /// Waits until a key has something or the time is over.
-async fn sleep(handle: Handle, wait: Wait) {
+async fn sleep(handle: Handle, mut wait: Wait) {
     let (alone, keys) = handle.with(|core| {
         let alone = matches!(core.owner(wait.command.spec, wait.args.as_args()), Ok(Owner::Core(_)));
         let keys = by_core(wait.keys(), core.cores());
@@ -272,7 +278,9 @@ async fn sleep(handle: Handle, wait: Wait) {
             });
         }
         let (command, session, args) = (wait.command, wait.session, wait.args.clone());
+        let started = Ticks::now();
         let outcome = handle.aside(move |handle| async move { run_once(&handle, command, session, &args).await }).await;
+        wait.nanos += Ticks::now().nanos_since(started);
         if !is_nothing(&outcome.bytes) {
             break outcome;
         }
@@ -290,7 +298,7 @@ async fn sleep(handle: Handle, wait: Wait) {
 
 impl Wait {
     fn step(&self) -> StepCommand {
-        StepCommand { command: self.command, session: self.session, args: self.args.clone() }
+        StepCommand { command: self.command, session: self.session, args: self.args.clone(), is_whole: false }
     }
 
     /// The keys that something may come to.

@@ -3,6 +3,7 @@
 use super::core::Core;
 use crate::command::spec;
 use crate::net::{Closing, Conn, Peer, Special};
+use crate::resp::Args;
 use std::fmt::Write;
 
 /// A kind of client, as CLIENT LIST TYPE and CLIENT KILL TYPE name them.
@@ -71,7 +72,7 @@ impl Core {
     /// A line about each client that is meant.
     pub(super) fn describe_clients(&self, filter: &ClientFilter) -> Vec<(u64, String)> {
         let selected = self.conns.iter().filter(|conn| filter.selects(conn, self.now_ms));
-        selected.map(|conn| (conn.id, describe_client(conn, self.now_ms))).collect()
+        selected.map(|conn| (conn.id, describe_client(conn, self.now_ms, conn.request()))).collect()
     }
 
     /// Closes the clients that are meant; returns how many.
@@ -92,8 +93,15 @@ impl Core {
     }
 }
 
-/// A client as CLIENT LIST shows it, without the line's end.
-pub(crate) fn describe_client(conn: &Conn, now_ms: u64) -> String {
+/// A client as CLIENT LIST shows it, without the line's end. `request`: what it runs at this moment.
+pub(crate) fn describe_client(conn: &Conn, now_ms: u64, request: Option<Args>) -> String {
+    // The request that runs counts as read and not yet done with, as in Redis.
+    let mut bytes = Vec::new();
+    if let Some(request) = request {
+        crate::resp::write_command(&mut bytes, request.iter());
+    }
+    let words: usize = request.iter().flat_map(|request| request.iter()).map(<[u8]>::len).sum();
+    let held = conn.outbox.held_replies();
     let multi = conn.multi.as_deref().filter(|_| conn.special.has(Special::MULTI));
     let (queued, multi_bytes) = multi.map_or((-1, 0), |multi| (multi.queued.len() as i64, multi.bytes));
     let name = String::from_utf8_lossy(conn.profile.name.as_deref().unwrap_or_default());
@@ -105,7 +113,7 @@ pub(crate) fn describe_client(conn: &Conn, now_ms: u64) -> String {
     let _ = write!(
         line,
         "id={} addr={} laddr={} fd={} name={name} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={queued} \
-         watch={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={multi_bytes} rbs={} rbp={} obl={} oll={} omem={} \
+         watch={} qbuf={} qbuf-free={} argv-mem={words} multi-mem={multi_bytes} rbs={} rbp={} obl={} oll={} omem={} \
          tot-mem={} events={} cmd={command} user=default redir=-1 resp={} lib-name={} lib-ver={}",
         conn.id,
         conn.peer.remote_text(),
@@ -119,13 +127,13 @@ pub(crate) fn describe_client(conn: &Conn, now_ms: u64) -> String {
         conn.profile.patterns.len(),
         conn.profile.shard_channels.len(),
         conn.profile.watched.len(),
-        conn.query_bytes(),
+        bytes.len() + conn.query_bytes(),
         conn.query.capacity() - conn.query.len(),
         conn.sending.capacity(),
         conn.sending.len(),
         conn.output_bytes(),
-        conn.outbox.held_slots(),
-        conn.outbox.memory(),
+        held,
+        if held > 0 { conn.outbox.memory() } else { 0 },
         conn.memory(),
         if conn.output_bytes() > 0 { "rw" } else { "r" },
         if conn.session.proto.is_resp3() { 3 } else { 2 },

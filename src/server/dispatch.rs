@@ -5,7 +5,6 @@ use super::participant::{Deferred, Waiter};
 use crate::command::spec::{self, CommandSpec, Flags};
 use crate::command::{Command, Exec, Flow, KeyedFn};
 use crate::net::{Conn, ReplyTo, Special};
-use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs, Reply};
 use crate::shard::locks::{LockKey, Mode};
 use crate::shard::slot;
@@ -113,7 +112,14 @@ impl Core {
     ) -> Flow {
         let before = conn.outbox.bytes();
         let flow = run(self, conn, args);
-        self.account(command, conn.outbox.last_reply_is_error(before), args, conn);
+        match flow {
+            // It comes again.
+            Flow::Retry => {}
+            Flow::Blocked => self.begin_accounting(command, args, conn),
+            Flow::Next | Flow::Close => {
+                self.account(command, conn.outbox.last_reply_is_error(before), args, conn);
+            }
+        }
         flow
     }
 
@@ -201,22 +207,6 @@ impl Core {
         let granted = self.locks.acquire(keys, mode, Waiter::Command(Box::new(deferred)));
         debug_assert!(granted.is_none(), "a key that blocks cannot be taken at once");
         true
-    }
-
-    /// Counts a command that has run, and looks whether it was slow.
-    #[inline]
-    pub(super) fn account(&mut self, command: &'static Command, failed: bool, args: Args, conn: &Conn) {
-        let now = Ticks::now();
-        let nanos = now.nanos_since(self.tick);
-        self.tick = now;
-        let stats = &mut self.stats.by_command[command.spec.id.index()];
-        stats.record(nanos, self.settings.latency_tracking);
-        if failed {
-            stats.failed += 1;
-        }
-        if nanos >= self.slow_nanos {
-            self.note_slow_here(command, nanos, args, conn);
-        }
     }
 
     /// Answers with an error before anything has run. Inside MULTI it also dooms the transaction.
@@ -357,7 +347,12 @@ pub(super) fn parse_db(word: &[u8]) -> Option<u16> {
     std::str::from_utf8(word).ok()?.parse().ok()
 }
 
+/// Whether a command may change keys. PFCOUNT counts as one that reads, and keeps what it has counted.
+pub(super) fn may_write(spec: &CommandSpec) -> bool {
+    spec.flags.any(Flags::WRITE.with(Flags::MAY_REPLICATE))
+}
+
 /// How a command locks its keys.
 pub(super) fn lock_mode(spec: &CommandSpec) -> Mode {
-    if spec.flags.has(Flags::WRITE) { Mode::Exclusive } else { Mode::Shared }
+    if may_write(spec) { Mode::Exclusive } else { Mode::Shared }
 }

@@ -2,7 +2,9 @@
 //! the kernel.
 
 use super::core::Core;
+use super::gathering::{GATHER_US, Gathering};
 use super::logging::LogIo;
+use super::lookahead::Foreseen;
 use super::memory::Freeing;
 use super::outside::Mailbox;
 use super::snapshot::Slice;
@@ -52,6 +54,8 @@ pub struct Engine {
     bell: OwnedFd,
     bell_file: BufferedFile,
     completions: Vec<Completion>,
+    /// For each completion, the key that it will look up first, as far as that can be told.
+    foreseen: Vec<Option<Foreseen>>,
     dirty: Vec<ConnRef>,
     /// Sends handed to the ring that tell only of failure: once submitted, what is not heard of has been sent.
     quick: Vec<ConnRef>,
@@ -62,6 +66,8 @@ pub struct Engine {
     deadline_ms: Option<u64>,
     /// Background work goes on soon: only short sleeps.
     dozes: bool,
+    /// What came lately, and so how much is worth waiting for; nothing where the kernel cannot do that.
+    gathering: Option<Gathering>,
     /// More cores than CPUs: looking for mail instead of sleeping would keep others from running.
     crowded: bool,
 }
@@ -90,7 +96,9 @@ impl Engine {
         let bell_file = unsafe { BufferedFile::from_raw_fd(for_glommio) };
         ring.register_eventfd(bell.as_raw_fd())?;
         let core = Rc::new(RefCell::new(core));
+        let gathering = ring.can_gather().then(Gathering::default);
         Ok(Engine {
+            gathering,
             runner: Runner::new(core.clone()),
             core,
             ring,
@@ -100,6 +108,7 @@ impl Engine {
             bell,
             bell_file,
             completions: Vec::new(),
+            foreseen: Vec::new(),
             dirty: Vec::new(),
             quick: Vec::new(),
             resume: Vec::new(),
@@ -178,9 +187,16 @@ impl Engine {
         let shared = self.core.clone();
         let mut core = shared.borrow_mut();
         core.begin_pass();
+        if let Some(gathering) = &mut self.gathering {
+            gathering.note(self.completions.len(), core.tick);
+        }
         let mut busy = !self.completions.is_empty();
         let mut completions = std::mem::take(&mut self.completions);
-        for completion in completions.drain(..) {
+        self.foresee(&mut core, &completions);
+        for (index, completion) in completions.drain(..).enumerate() {
+            if let Some(&Some(next)) = self.foreseen.get(index + 1) {
+                core.fetch_foreseen(next);
+            }
             self.complete(&mut core, completion)?;
         }
         self.completions = completions;
@@ -228,7 +244,8 @@ impl Engine {
         {
             return Ok(Wait::Poll);
         }
-        if core.is_owed_mail() && !self.crowded {
+        let is_owed_mail = core.is_owed_mail();
+        if is_owed_mail && !self.crowded {
             for _ in 0..LOOKS_FOR_MAIL {
                 if core.mesh.has_mail() {
                     return Ok(Wait::Poll);
@@ -236,7 +253,24 @@ impl Engine {
                 std::hint::spin_loop();
             }
         }
+        let expected = self.gathering.as_ref().map_or(1, |gathering| gathering.expected(core.conns.len()));
+        if expected > 1 && !is_owed_mail {
+            return Ok(Wait::Gather { completions: expected, gather_us: GATHER_US, at_most_us: SHORT_SLEEP_US });
+        }
         Ok(Wait::AtMostUs(SHORT_SLEEP_US))
+    }
+
+    /// Where several requests came at once, asks for the memory that each will need before the first is run.
+    fn foresee(&mut self, core: &mut Core, completions: &[Completion]) {
+        self.foreseen.clear();
+        if completions.len() < 2 {
+            return;
+        }
+        self.foreseen.extend(completions.iter().map(|completion| {
+            let id = completion.buffer().filter(|_| completion.token.kind() == Token::RECV && completion.result > 0)?;
+            let (slot, generation) = completion.token.slot_generation();
+            core.foresee(ConnRef { slot, generation }, self.buffers.filled(id, completion.result as usize))
+        }));
     }
 
     fn complete(&mut self, core: &mut Core, completion: Completion) -> io::Result<()> {

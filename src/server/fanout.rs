@@ -12,6 +12,7 @@ use crate::resp::{Proto, Reply};
 use crate::shard::message::{Answer, Envelope, Request};
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::time::Duration;
 
 impl Outcome {
     /// A reply that waits for nothing.
@@ -58,16 +59,6 @@ impl Core {
             }
         }
     }
-
-    /// Has all other cores look at what all share, such as settings; this one does so itself.
-    pub(crate) fn have_all_look(&mut self) {
-        for core in 0..self.cores() {
-            if core != self.me() {
-                self.mesh.send(core, Envelope::Look);
-            }
-        }
-        self.look();
-    }
 }
 
 impl Handle {
@@ -87,6 +78,20 @@ impl Handle {
     /// Asks one core.
     pub(crate) async fn find_out(&self, core: usize, query: Query) -> Finding {
         finding(self.ask_one(core, Request::Query(query)).await)
+    }
+
+    /// Keeps all cores busy at the same time (DEBUG SLEEP): this one only when the others have been told.
+    pub(crate) async fn sleep_everywhere(&self, span: Duration) {
+        let (me, cores) = self.with(|core| (core.me(), core.cores()));
+        let others = (0..cores).filter(|&core| core != me);
+        self.listen(others.map(|core| (core, Request::Query(Query::Sleep(span)))).collect());
+        self.next_pass().await;
+        std::thread::sleep(span);
+        let mut missing = cores - 1;
+        while missing > 0 {
+            missing -= self.told().await.len();
+        }
+        self.stop_listening();
     }
 
     /// The reports of all cores.

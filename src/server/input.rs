@@ -83,7 +83,7 @@ impl Core {
             match parser.parse(rest, &limits) {
                 Ok(Parsed::Request(len)) => {
                     if len < rest.len() {
-                        ahead.advance(bytes, at + len, self.shard.db(conn.session.db));
+                        ahead.advance(&rest[len..], self.shard.db(conn.session.db));
                     }
                     let args = Args::new(parser.buffer(&rest[..len]), parser.spans());
                     let flow = self.execute(conn, args);

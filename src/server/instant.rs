@@ -20,6 +20,8 @@ pub struct Standstill {
     stop: Option<TxId>,
     /// No command may run.
     pub stopped: bool,
+    /// What listeners are told once all go on.
+    pub events: Vec<crate::shard::Event>,
     /// Batches that came while stopped.
     pub batches: std::collections::VecDeque<(usize, Box<crate::shard::message::Batch>)>,
 }
@@ -52,6 +54,7 @@ impl Core {
             }
             Request::Go => {
                 self.standstill.stopped = false;
+                self.shard.tell(&mut self.standstill.events);
                 self.see_round();
                 self.tasks.hold(false);
                 self.space_made();

@@ -1,6 +1,7 @@
 //! Loading at the start: from the files that recovery has judged to the cores' shards.
 
 use super::loading_rdb::RdbLoad;
+use super::lookahead::Lookahead;
 use super::move_shard::Moved;
 use crate::command::{Command, Exec, spec};
 use crate::config::{MaxmemoryPolicy, Settings};
@@ -16,6 +17,9 @@ use crate::shard::{Shard, slot};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Bytes of a log that are replayed before INFO is told of them.
+const TOLD_BYTES: u64 = 64 * 1024;
 
 /// How far loading is, for INFO.
 #[derive(Debug, Default)]
@@ -176,6 +180,8 @@ impl ReplaySink for Loader<'_> {
     }
 
     fn command(&mut self, _: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String> {
+        let bytes = args.buffer().len() - args.following().len();
+        self.progress.loaded_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.replay(db, args)
     }
 }
@@ -308,10 +314,18 @@ fn replay_in_parallel(
                 scope.spawn(move || {
                     let shard = shard.into_inner();
                     let mut reply = Vec::new();
+                    let mut ahead = Lookahead::default();
+                    // Bytes replayed that INFO does not know of yet: it need not know of each command.
+                    let mut untold = 0;
                     for segment in generation.segments.iter().filter(|segment| segment.header.core as usize == core) {
                         segment.replay(&mut |_, db, args| {
-                            progress.loaded_bytes.fetch_add(args.buffer().len() as u64, Ordering::Relaxed);
                             check_database(db, settings)?;
+                            let following = args.following();
+                            ahead.advance(following, shard.db(db));
+                            untold += (args.buffer().len() - following.len()) as u64;
+                            if untold >= TOLD_BYTES {
+                                progress.loaded_bytes.fetch_add(std::mem::take(&mut untold), Ordering::Relaxed);
+                            }
                             let command = find(commands, args)?;
                             if is_alone && is_whole(command) {
                                 return replay_whole(std::slice::from_mut(shard), command, db, args, settings);

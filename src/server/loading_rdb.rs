@@ -1,10 +1,10 @@
 //! Loading an RDB file by all cores: each reads blocks of its own where the file has an index of them, else one thread reads
 //! and hands the keys to the cores that own them.
 
-use super::loading::{Progress, access_bits};
+use super::loading::Progress;
+use super::loading_keys::KeyLoad;
 use super::move_shard::Moved;
 use crate::config::Settings;
-use crate::keyspace::hash_key;
 use crate::object::Limits;
 use crate::rdb::crc;
 use crate::rdb::index::{self, BlockPlace, TRAILER_BYTES};
@@ -87,36 +87,15 @@ impl RdbLoad<'_> {
         Ok(())
     }
 
-    /// Puts a key into its shard.
-    fn put(&self, shard: &mut Shard, db: u16, record: KeyRecord, counts: &mut Counts<'_>) -> Result<(), String> {
-        let expire_ms = record.expire_ms.map(|at| at.max(0) as u64);
-        if self.skip_expired && expire_ms.is_some_and(|at| at <= self.now_ms) {
-            counts.expired += 1;
-            return Ok(());
-        }
-        let value = rdb::into_stored(record.value, &self.limits)
-            .map_err(|error| format!("key {:?}: {error}", String::from_utf8_lossy(&record.key)))?;
-        let hash = hash_key(&record.key);
-        let keys = shard.keyspace_mut().db_mut(db as usize);
-        let entry = match keys.find(hash, &record.key) {
-            Some(entry) => keys.replace(entry, hash, value, expire_ms),
-            None => keys.insert(hash, &record.key, value, expire_ms),
-        };
-        if let Some(access) = access_bits(record.access, self.settings.maxmemory_policy, self.now_ms) {
-            keys.set_access(entry, access);
-        }
-        counts.count_loaded();
-        Ok(())
-    }
-
     /// One thread reads, and each core puts in what is its own.
     fn load_in_order(&self, file: &File, len: u64, shards: &mut [Shard]) -> Result<u64, String> {
         let source = Section { file, at: 0, end: len, sum: 0, checksum: false, progress: self.progress };
         let source = io::BufReader::with_capacity(READ_BYTES, source);
         let mut reader = Reader::new(source, self.options()).map_err(|error| error.to_string())?;
         if let [shard] = shards {
-            let mut counts = Counts::new(self.progress);
-            self.read(&mut reader, |db, record| self.put(shard, db, record, &mut counts))?;
+            let mut keys = KeyLoad::new(self, shard);
+            self.read(&mut reader, |db, record| keys.put(db, record))?;
+            keys.finish()?;
             return Ok(reader.offset());
         }
         let cores = shards.len();
@@ -128,12 +107,11 @@ impl RdbLoad<'_> {
                 .map(|(shard, end)| {
                     let shard = Moved::new(shard);
                     scope.spawn(move || {
-                        let shard = shard.into_inner();
-                        let mut counts = Counts::new(self.progress);
+                        let mut keys = KeyLoad::new(self, shard.into_inner());
                         for (db, record) in end.into_iter().flatten() {
-                            self.put(shard, db, record, &mut counts)?;
+                            keys.put(db, record)?;
                         }
-                        Ok(())
+                        keys.finish()
                     })
                 })
                 .collect();
@@ -174,9 +152,8 @@ impl RdbLoad<'_> {
                     let (shard, ways) = (Moved::new(shard), ways.clone());
                     let (next, has_failed) = (&next, &has_failed);
                     scope.spawn(move || {
-                        let shard = shard.into_inner();
-                        let counts = Counts::new(self.progress);
-                        let mut own = BlockLoad { load: self, file, core, shard, ways, end: Some(end), counts };
+                        let keys = KeyLoad::new(self, shard.into_inner());
+                        let mut own = BlockLoad { load: self, file, core, keys, ways, end: Some(end) };
                         let take = || match is_by_core {
                             true => None,
                             false => found.blocks.get(next.fetch_add(1, Ordering::Relaxed)).copied(),
@@ -228,10 +205,9 @@ struct BlockLoad<'a> {
     load: &'a RdbLoad<'a>,
     file: &'a File,
     core: usize,
-    shard: &'a mut Shard,
+    keys: KeyLoad<'a>,
     ways: Vec<SyncSender<Batch>>,
     end: Option<Receiver<Batch>>,
-    counts: Counts<'a>,
 }
 
 impl BlockLoad<'_> {
@@ -256,7 +232,7 @@ impl BlockLoad<'_> {
             load.read(&mut reader, |db, record| {
                 let core = slot::core_of_key(&record.key, filling.len());
                 if core == self.core {
-                    return load.put(self.shard, db, record, &mut self.counts);
+                    return self.keys.put(db, record);
                 }
                 filling[core].push((db, record));
                 if filling[core].len() == BATCH_KEYS { self.send(core, &mut filling[core]) } else { Ok(()) }
@@ -278,9 +254,10 @@ impl BlockLoad<'_> {
         self.ways.clear();
         if let Some(end) = self.end.take() {
             for (db, record) in end.into_iter().flatten() {
-                load.put(self.shard, db, record, &mut self.counts)?;
+                self.keys.put(db, record)?;
             }
         }
+        self.keys.finish()?;
         Ok(sums)
     }
 
@@ -311,41 +288,9 @@ impl BlockLoad<'_> {
             };
             any = true;
             for (db, record) in batch {
-                self.load.put(self.shard, db, record, &mut self.counts)?;
+                self.keys.put(db, record)?;
             }
         }
-    }
-}
-
-/// Counts of one thread, added to those of all now and then.
-struct Counts<'a> {
-    progress: &'a Progress,
-    loaded: u64,
-    expired: u64,
-}
-
-impl<'a> Counts<'a> {
-    fn new(progress: &'a Progress) -> Self {
-        Counts { progress, loaded: 0, expired: 0 }
-    }
-
-    #[inline]
-    fn count_loaded(&mut self) {
-        self.loaded += 1;
-        if self.loaded == 4096 {
-            self.add();
-        }
-    }
-
-    fn add(&mut self) {
-        self.progress.keys_loaded.fetch_add(std::mem::take(&mut self.loaded), Ordering::Relaxed);
-        self.progress.keys_expired.fetch_add(std::mem::take(&mut self.expired), Ordering::Relaxed);
-    }
-}
-
-impl Drop for Counts<'_> {
-    fn drop(&mut self) {
-        self.add();
     }
 }
 
@@ -431,7 +376,7 @@ fn find_blocks(file: &File, len: u64) -> io::Result<Option<Found>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{Keyspace, SlabOptions};
+    use crate::keyspace::{Keyspace, SlabOptions, hash_key};
     use crate::shard::Unit;
     use crate::snapshot::{self, Order, Progress as Walked, Target, Uses};
     use crate::storage::RealFs;

@@ -2,9 +2,13 @@
 //!
 //! With more keys than the processor's caches hold, a GET spends most of its time waiting for two cache lines: that of
 //! the table, then that of the entry. Both are asked for a few requests ahead. Only hints are given: a request that is
-//! not understood here is simply not looked ahead to.
+//! not understood here is simply not looked ahead to. The same goes for the first requests of several connections that came at once
+//! (`Core::foresee`).
 
+use super::core::Core;
 use crate::keyspace::{Db, KeyHash, hash_key};
+use crate::net::ConnRef;
+use crate::shard::slot;
 
 /// How many requests ahead the table's line is asked for. The entry's is asked for one request ahead: by then the
 /// table's line has come.
@@ -13,34 +17,37 @@ const AHEAD: usize = 4;
 /// Where looking ahead has come to in one buffer of requests.
 #[derive(Default)]
 pub struct Lookahead {
-    /// First byte not looked at.
-    position: usize,
-    /// Keys of the requests between the one that runs and `position`.
+    /// Where the buffer ends: another end, another buffer.
+    end: usize,
+    /// Bytes at the buffer's end that were not looked at.
+    left: usize,
+    /// Keys of the requests between the one that runs and those bytes.
     keys: [Option<KeyHash>; AHEAD],
     first: usize,
     len: usize,
 }
 
 impl Lookahead {
-    /// The request that ends at `end` is about to run; what follows in `bytes` comes next.
+    /// A request is about to run, and `following` comes behind it: each time the rest of the same buffer, or that of another one.
     #[inline]
-    pub fn advance(&mut self, bytes: &[u8], end: usize, db: &Db) {
-        if self.position < end {
+    pub fn advance(&mut self, following: &[u8], db: &Db) {
+        let end = following.as_ptr_range().end.addr();
+        if self.end != end || self.left > following.len() {
             // The first request, or one that was not understood: begin behind it.
-            *self = Lookahead { position: end, ..Lookahead::default() };
+            *self = Lookahead { end, left: following.len(), ..Lookahead::default() };
         } else if self.len > 0 {
             self.first = (self.first + 1) % AHEAD;
             self.len -= 1;
         }
         while self.len < AHEAD {
-            let Some((key, len)) = first_key(&bytes[self.position..]) else { break };
+            let Some((key, len)) = first_key(&following[following.len() - self.left..]) else { break };
             let hash = key.map(hash_key);
             if let Some(hash) = hash {
                 db.prefetch(hash);
             }
             self.keys[(self.first + self.len) % AHEAD] = hash;
             self.len += 1;
-            self.position += len;
+            self.left -= len;
         }
         if self.len > 0
             && let Some(hash) = self.keys[self.first]
@@ -48,6 +55,35 @@ impl Lookahead {
             db.prefetch_entry(hash);
         }
     }
+}
+
+impl Core {
+    /// A connection has sent these bytes, which are about to be run, but not next: asks for the line of the table where its first
+    /// request will look. What this returns leads to the entry.
+    #[inline]
+    pub(super) fn foresee(&mut self, at: ConnRef, bytes: &[u8]) -> Option<Foreseen> {
+        let (key, _) = first_key(bytes)?;
+        let (key, db) = (key?, self.conns.get(at)?.session.db);
+        if slot::core_of_key(key, self.cores()) != self.me() {
+            return None;
+        }
+        let hash = hash_key(key);
+        self.shard.db(db).prefetch(hash);
+        Some(Foreseen { db, hash })
+    }
+
+    /// What was foreseen comes next: asks for the entry.
+    #[inline]
+    pub(super) fn fetch_foreseen(&self, foreseen: Foreseen) {
+        self.shard.db(foreseen.db).prefetch_entry(foreseen.hash);
+    }
+}
+
+/// A key that a request is about to look up.
+#[derive(Clone, Copy)]
+pub(super) struct Foreseen {
+    db: u16,
+    hash: KeyHash,
 }
 
 /// The second word of the request at the start of `bytes`, and the request's length; `None` if it is not whole.
@@ -116,8 +152,9 @@ mod tests {
         }
         let mut ahead = Lookahead::default();
         for end in ends {
-            ahead.advance(&bytes, end, slab.db(0));
-            assert!(ahead.position >= end && ahead.position <= bytes.len() && ahead.len <= AHEAD);
+            ahead.advance(&bytes[end..], slab.db(0));
+            assert!(ahead.left <= bytes.len() - end && ahead.len <= AHEAD);
+            assert!(ahead.len == AHEAD || ahead.left == 0 || bytes[bytes.len() - ahead.left] != b'*');
         }
     }
 }

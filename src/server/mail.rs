@@ -11,6 +11,17 @@ use crate::shard::message::{Batch, Envelope};
 /// Most batches of one core kept for use again.
 const POOL_BATCHES: usize = 16;
 
+/// What became of a command of a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    /// Its reply is there.
+    Done,
+    /// As well, and it took so many nanoseconds.
+    Slow(u64),
+    /// Its reply comes later.
+    Late,
+}
+
 impl Core {
     /// Takes in everything the other cores have sent, up to a limit; `true` if there was anything.
     pub fn read_mail(&mut self) -> bool {
@@ -67,10 +78,10 @@ impl Core {
             self.look_ahead(&batch, index);
             let start = batch.replies.len();
             let mut replies = std::mem::take(&mut batch.replies);
-            let late = self.run_for_batch(&batch, index, &mut replies);
+            let ran = self.run_for_batch(&batch, index, &mut replies);
             batch.replies = replies;
             let end = batch.replies.len();
-            let gate = if late { None } else { self.gate_of_last() };
+            let gate = if ran == Ran::Late { None } else { self.gate_of_last() };
             if !self.shard.waiting.ready.is_empty() {
                 self.serve_waiting();
             }
@@ -80,7 +91,8 @@ impl Core {
             let command = &mut batch.commands[index];
             command.reply = start..end;
             command.gate = gate;
-            command.late = late;
+            command.late = ran == Ran::Late;
+            command.slow_nanos = if let Ran::Slow(nanos) = ran { nanos } else { 0 };
         }
         if let Some(lsn) = promise {
             self.promised[from] = self.promised[from].max(lsn);
@@ -104,13 +116,13 @@ impl Core {
         }
     }
 
-    /// Runs one command of a batch; `true` if its reply comes later.
-    fn run_for_batch(&mut self, batch: &Batch, index: usize, replies: &mut Vec<u8>) -> bool {
+    /// Runs one command of a batch.
+    fn run_for_batch(&mut self, batch: &Batch, index: usize, replies: &mut Vec<u8>) -> Ran {
         let item = &batch.commands[index];
         let (command, session, to) = (item.command, item.session, item.to);
         let args = batch.args(index);
         if (!self.locks.is_empty() || !self.stalled.is_empty()) && self.defer_remote(command, session, to, args) {
-            return true;
+            return Ran::Late;
         }
         if command.spec.flags.has(Flags::WRITE) {
             match self.admit(command, args) {
@@ -118,11 +130,11 @@ impl Core {
                 Err(crate::shard::NotAdmitted::Wait) => {
                     let args = OwnedArgs::new(args.iter());
                     self.stalled.push_back(Deferred { command, session, to, args });
-                    return true;
+                    return Ran::Late;
                 }
                 Err(crate::shard::NotAdmitted::Refused(text)) => {
                     crate::resp::Reply::new(replies, session.proto).error(text);
-                    return false;
+                    return Ran::Done;
                 }
             }
         }
@@ -133,9 +145,11 @@ impl Core {
             if failed {
                 self.stats.count_error(&replies[start..]);
             }
-            self.account_remote(command, failed, args, session);
+            if let Some(nanos) = self.account_remote(command, failed) {
+                return Ran::Slow(nanos);
+            }
         }
-        false
+        Ran::Done
     }
 
     /// Queues a command from another core behind the locks on its keys, or behind writes that wait for room in the log.
@@ -161,6 +175,11 @@ impl Core {
             if !command.late {
                 let bytes = &batch.replies[command.reply.clone()];
                 Self::answer_in(&mut self.conns, &self.durable, command.to, bytes, command.gate);
+            }
+        }
+        for (index, command) in batch.commands.iter().enumerate() {
+            if command.slow_nanos > 0 {
+                self.slow_elsewhere(command.to.conn, command.command, command.slow_nanos, batch.args(index));
             }
         }
         for index in 0..batch.commands.len() {

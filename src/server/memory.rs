@@ -102,7 +102,8 @@ impl Core {
         if !self.memory.lease.is_limited() || !flags.has(Flags::DENYOOM) {
             return Room::Yes;
         }
-        if self.memory.lease.covers(self.used_by_keys()) { Room::Yes } else { self.make_room().0 }
+        // It may need more than there is: where nothing more fits, also where a core holds no key yet, there is no room.
+        if self.memory.lease.covers(self.used_by_keys() + 1) { Room::Yes } else { self.make_room(1).0 }
     }
 
     /// Why a transaction that may need memory is refused here, if it is: before its first effect, or never.
@@ -110,10 +111,10 @@ impl Core {
         (self.room_for(Flags::DENYOOM) == Room::No).then_some(OUT_OF_MEMORY)
     }
 
-    /// Leases more or evicts. Also says whether going on would free more.
+    /// Leases more or evicts, so that the keys may hold `more` bytes than they do. Also says whether going on would free more.
     #[cold]
-    fn make_room(&mut self) -> (Room, bool) {
-        if self.memory.lease.extend(&self.everyone.memory, self.used_by_keys()) {
+    fn make_room(&mut self, more: u64) -> (Room, bool) {
+        if self.memory.lease.extend(&self.everyone.memory, self.used_by_keys() + more) {
             self.memory.note(true);
             return (Room::Yes, false);
         }
@@ -127,7 +128,8 @@ impl Core {
         let before = self.used_by_keys();
         let mut used = before;
         let outcome = loop {
-            if self.memory.lease.covers(used) || self.memory.lease.extend(&self.everyone.memory, used) {
+            let wanted = used + more;
+            if self.memory.lease.covers(wanted) || self.memory.lease.extend(&self.everyone.memory, wanted) {
                 self.memory.note(true);
                 break (Room::Yes, false);
             }
@@ -138,7 +140,7 @@ impl Core {
                 match self.evict_one() {
                     Eviction::Done => {}
                     Eviction::NotNow => break (Room::Yes, false),
-                    Eviction::Nothing if self.memory.lease.ask(&self.everyone.memory, used) => {
+                    Eviction::Nothing if self.memory.lease.ask(&self.everyone.memory, wanted) => {
                         break (Room::Later, false);
                     }
                     Eviction::Nothing => break (Room::No, false),
@@ -178,7 +180,7 @@ impl Core {
             self.memory.note(true);
             return false;
         }
-        let (_, more) = self.make_room();
+        let (_, more) = self.make_room(0);
         self.publish_memory();
         more
     }

@@ -1,5 +1,8 @@
 //! One core of the server: its loop, and the way of a request from the socket to the shard and back.
 
+mod accounting;
+#[cfg(test)]
+mod accounting_tests;
 mod admin;
 mod backup;
 mod blocking;
@@ -12,10 +15,12 @@ mod dispatch;
 mod engine;
 mod facts;
 mod fanout;
+mod gathering;
 mod input;
 mod instant;
 mod keeper;
 mod loading;
+mod loading_keys;
 mod loading_rdb;
 mod logging;
 mod lookahead;
@@ -46,7 +51,10 @@ mod task;
 pub(crate) mod testing;
 pub mod transaction;
 mod waits;
+#[cfg(test)]
+mod watch_tests;
 
+pub use accounting::UnderWay;
 pub(crate) use backup::{clean_up, seal};
 pub(crate) use blocking::{SETTLED, parse_timeout, timeout_of};
 pub(crate) use clients::describe_client;

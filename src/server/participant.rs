@@ -3,6 +3,7 @@
 use super::core::Core;
 use crate::command::Command;
 use crate::net::{Gate, ReplyTo, Session, Watched};
+use crate::observe::Ticks;
 use crate::resp::OwnedArgs;
 use crate::shard::Unit;
 use crate::shard::locks::{LockKey, Mode};
@@ -87,8 +88,9 @@ impl Core {
                 let values = self.shard.fetch(&keys);
                 Some(Answer::Values { values, gate: self.gate_of_last() })
             }
-            Request::Store { values } => {
-                let unit = self.units.remove(&tx).unwrap_or_default();
+            Request::Store { values, events } => {
+                let mut unit = self.units.remove(&tx).unwrap_or_default();
+                unit.events.extend(events);
                 self.shard.enter_unit(unit);
                 for (key, value) in values {
                     self.shard.store(&key, value);
@@ -109,7 +111,8 @@ impl Core {
             }
             Request::Check { watched, needs } => Some(self.objection(&watched, needs).unwrap_or(Answer::Done)),
             Request::TakeEffects => {
-                let unit = self.units.remove(&tx).unwrap_or_default();
+                let mut unit = self.units.remove(&tx).unwrap_or_default();
+                self.standstill.events.append(&mut unit.events);
                 let effects = unit.iter().map(|(db, args)| (db, args.iter().map(<[u8]>::to_vec).collect())).collect();
                 Some(Answer::Effects(effects))
             }
@@ -144,14 +147,21 @@ impl Core {
         for step in commands {
             let mut reply = Vec::new();
             if let Some(run) = step.command.exec.on_shard() {
+                self.tick = Ticks::now();
                 self.shard.run(step.command, run, step.session, step.args.as_args(), &mut reply);
+                if step.is_whole {
+                    let failed = reply.first() == Some(&b'-');
+                    self.account_by_id(step.command, failed, step.args.as_args(), step.session);
+                }
             }
             gate = gate.max_by_lsn(self.gate_of_last());
             replies.push(reply);
         }
-        let unit = self.shard.leave_unit();
+        let mut unit = self.shard.leave_unit();
         if !unit.is_empty() {
             self.units.insert(tx, unit);
+        } else {
+            self.shard.tell(&mut unit.events);
         }
         Answer::Replies { replies, gate }
     }
@@ -221,7 +231,13 @@ impl Core {
             return self.deliver(to, bytes, None);
         }
         if let Some(run) = command.exec.on_shard() {
+            self.tick = Ticks::now();
             self.shard.run(command, run, session, args.as_args(), &mut bytes);
+            let failed = bytes.first() == Some(&b'-');
+            if failed {
+                self.stats.count_error(&bytes);
+            }
+            self.account_by_id(command, failed, args.as_args(), session);
         }
         let gate = self.gate_of_last();
         self.deliver(to, bytes, gate);

@@ -4,7 +4,10 @@ use super::clients::ClientFilter;
 use super::core::Core;
 use super::report::CoreReport;
 use super::subscribers::{ChannelKind, Message};
+use crate::keyspace::ValueRef;
 use crate::net::Gate;
+use crate::object::Object;
+use crate::object::list::NodeRef;
 use crate::shard::message::{Answer, TxId};
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
@@ -52,6 +55,8 @@ pub enum Query {
     },
     /// Look whether somebody monitors.
     Attend,
+    /// Look at what all cores share, such as settings.
+    Look,
     /// Show a line to those who monitor here. Has no answer.
     Show(Arc<[u8]>),
     /// Deliver without an answer: events about keys.
@@ -172,6 +177,10 @@ impl Core {
                 self.set_attention();
                 Finding::Done
             }
+            Query::Look => {
+                self.look();
+                Finding::Done
+            }
             Query::Show(line) => {
                 self.show_line(&line);
                 return None;
@@ -239,6 +248,27 @@ impl Core {
         if count == 0 { Finding::Count(number) } else { Finding::Names(names) }
     }
 
+    /// What DEBUG OBJECT says of the nodes of a long list.
+    fn describe_nodes(&self, value: ValueRef) -> String {
+        let ValueRef::Object(Object::List(list)) = value else { return String::new() };
+        if list.encoding_name() != "quicklist" {
+            return String::new();
+        }
+        let (mut nodes, mut bytes) = (0, 0);
+        for node in list.nodes_from(0).0 {
+            nodes += 1;
+            bytes += match node {
+                NodeRef::Packed(packed) => packed.as_bytes().len(),
+                NodeRef::Plain(element) => element.len(),
+            };
+        }
+        format!(
+            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:0 ql_uncompressed_size:{bytes}",
+            list.len() as f64 / f64::from(nodes),
+            self.settings.list_max_listpack_size,
+        )
+    }
+
     /// What DEBUG OBJECT says of a key.
     fn describe_key(&self, db: u16, key: &[u8]) -> Option<Box<[u8]>> {
         let db = self.shard.db(db);
@@ -247,9 +277,10 @@ impl Core {
         let (access, encoding) = (db.access(entry), db.encoding_name(entry));
         let idle = stamp.wrapping_sub(access) & 0xff_ffff;
         let text = format!(
-            "Value at:0x{:x} refcount:1 encoding:{encoding} serializedlength:{} lru:{access} lru_seconds_idle:{idle}",
+            "Value at:0x{:x} refcount:1 encoding:{encoding} serializedlength:{} lru:{access} lru_seconds_idle:{idle}{}",
             db.hash(entry).0,
             db.memory_of(entry),
+            self.describe_nodes(db.value(entry)),
         );
         Some(text.into_bytes().into())
     }

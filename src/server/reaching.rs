@@ -5,6 +5,7 @@
 //! belong to an earlier core, and two such commands could then wait for each other. So all keys are let go of, and locked
 //! again together in ascending order of cores; then it is looked whether the same keys are still reached.
 
+use super::accounting::Cost;
 use super::core::Core;
 use super::dispatch::{lock_keys, lock_mode};
 use super::spanning::{self, KeysByCore, Outcome, by_core, gather_keys};
@@ -31,7 +32,8 @@ impl Core {
         self.tasks.spawn(move |handle| async move {
             let started = Ticks::now();
             let outcome = run(&handle, command, session, &args).await;
-            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
+            let cost = Cost::since(started, command, &args, &outcome);
+            handle.with(|core| core.finish_command(at, seq, outcome, cost));
         });
         Flow::Blocked
     }

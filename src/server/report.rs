@@ -159,7 +159,9 @@ impl Core {
             ..ClientsReport::default()
         };
         for conn in self.conns.iter() {
-            report.blocked += conn.special.has(Special::WAITING) as u64;
+            // Those that CLIENT PAUSE holds back count as well.
+            let is_paused = self.awaiting_pause.contains(&conn.place);
+            report.blocked += (is_paused || conn.special.has(Special::WAITING)) as u64;
             report.subscribed += (conn.subscriptions() > 0) as u64;
             report.watching += !conn.profile.watched.is_empty() as u64;
             report.watched_keys += conn.profile.watched.len() as u64;

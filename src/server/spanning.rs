@@ -5,6 +5,7 @@
 //! Writes lock first, always in that order. A command that needs all its keys in one place has their values fetched to
 //! the coordinating core, runs there as if they were its own, and what it changed is sent home.
 
+use super::accounting::Cost;
 use super::core::Core;
 use super::dispatch::{lock_keys, lock_mode};
 use super::task::Handle;
@@ -39,6 +40,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether the reply is an error.
+    pub(super) fn is_error(&self) -> bool {
+        self.bytes.first() == Some(&b'-')
+    }
+
     pub(crate) fn error(text: &[u8]) -> Outcome {
         let mut bytes = Vec::new();
         Reply::new(&mut bytes, Default::default()).error(text);
@@ -59,7 +65,8 @@ impl Core {
 
     /// Ends a command that spans cores.
     pub(super) fn finish_spanning(&mut self, at: ConnRef, seq: u64, outcome: Outcome) {
-        if outcome.bytes.first() == Some(&b'-') {
+        self.end_accounting(at, outcome.is_error());
+        if outcome.is_error() {
             self.stats.count_error(&outcome.bytes);
         }
         let Some(conn) = self.conns.get(at) else { return };
@@ -69,19 +76,9 @@ impl Core {
         self.resume.push(at);
     }
 
-    /// As [`Core::finish_spanning`], and counts the command; its time is that from start to end.
-    pub(super) fn finish_command(
-        &mut self,
-        command: &'static Command,
-        started: Ticks,
-        at: ConnRef,
-        seq: u64,
-        outcome: Outcome,
-    ) {
-        let nanos = Ticks::now().nanos_since(started);
-        let stats = &mut self.stats.by_command[command.spec.id.index()];
-        stats.record(nanos, self.settings.latency_tracking);
-        stats.failed += (outcome.bytes.first() == Some(&b'-')) as u64;
+    /// As [`Core::finish_spanning`], and counts the command.
+    pub(super) fn finish_command(&mut self, at: ConnRef, seq: u64, outcome: Outcome, cost: Cost) {
+        self.account_cost(at, cost);
         self.finish_spanning(at, seq, outcome);
     }
 
@@ -95,7 +92,8 @@ impl Core {
         self.tasks.spawn(move |handle| async move {
             let started = Ticks::now();
             let outcome = run_split(&handle, command, merge, session, &args).await;
-            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
+            let cost = Cost::since(started, command, &args, &outcome);
+            handle.with(|core| core.finish_command(at, seq, outcome, cost));
         });
         Flow::Blocked
     }
@@ -107,7 +105,8 @@ impl Core {
         self.tasks.spawn(move |handle| async move {
             let started = Ticks::now();
             let outcome = run_gather(&handle, command, session, &args).await;
-            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
+            let cost = Cost::since(started, command, &args, &outcome);
+            handle.with(|core| core.finish_command(at, seq, outcome, cost));
         });
         Flow::Blocked
     }
@@ -119,7 +118,8 @@ impl Core {
         self.tasks.spawn(move |handle| async move {
             let started = Ticks::now();
             let outcome = run_every(&handle, command, merge, session, &args).await;
-            handle.with(|core| core.finish_command(command, started, at, seq, outcome));
+            let cost = Cost::since(started, command, &args, &outcome);
+            handle.with(|core| core.finish_command(at, seq, outcome, cost));
         });
         Flow::Blocked
     }
@@ -229,7 +229,7 @@ pub(super) async fn run_split(
     let places: Vec<Vec<usize>> = parts.values().map(|part| part.places.clone()).collect();
     let writes = command.spec.flags.has(Flags::WRITE);
     let mode = lock_mode(command.spec);
-    let step = |part: &Part| StepCommand { command, session, args: part.args.clone() };
+    let step = |part: &Part| StepCommand { command, session, args: part.args.clone(), is_whole: false };
     let mut answers = Vec::new();
     if !writes {
         let requests = parts.iter().map(|(&core, part)| {
@@ -272,9 +272,9 @@ pub(super) async fn split_locked(
     }
     let parts = parts(command, args.as_args(), cores);
     let places: Vec<Vec<usize>> = parts.values().map(|part| part.places.clone()).collect();
-    let requests = parts
-        .into_iter()
-        .map(|(core, part)| (core, Request::Run { commands: vec![StepCommand { command, session, args: part.args }] }));
+    let requests = parts.into_iter().map(|(core, part)| {
+        (core, Request::Run { commands: vec![StepCommand { command, session, args: part.args, is_whole: false }] })
+    });
     let answers = handle.ask(requests.collect()).await;
     merge_answers(merge, answers, places, Vec::new())
 }
@@ -345,15 +345,24 @@ pub(super) async fn gather_keys(
         }
     }
     let mut bytes = Vec::new();
-    let changed = handle.with(|core| {
-        let Some(run) = command.exec.on_shard() else { return Vec::new() };
-        core.shard.run_elsewhere(run, session, args.as_args(), order.into_iter().zip(values), &mut bytes)
+    let (changed, events) = handle.with(|core| {
+        let Some(run) = command.exec.on_shard() else { return Default::default() };
+        let values = order.into_iter().zip(values);
+        let (changed, mut events) = core.shard.run_elsewhere(run, session, args.as_args(), values, &mut bytes);
+        if changed.is_empty() {
+            core.shard.tell(&mut events);
+        }
+        (changed, events)
     });
-    let mut homes: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+    let mut homes: BTreeMap<usize, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for (key, value) in changed {
-        homes.entry(slot::core_of_key(&key.key, cores)).or_default().push((key, value));
+        homes.entry(slot::core_of_key(&key.key, cores)).or_default().0.push((key, value));
     }
-    handle.ask(homes.into_iter().map(|(core, values)| (core, Request::Store { values })).collect()).await;
+    for event in events {
+        homes.entry(slot::core_of_key(&event.key, cores)).or_default().1.push(event);
+    }
+    let stores = homes.into_iter().map(|(core, (values, events))| (core, Request::Store { values, events }));
+    handle.ask(stores.collect()).await;
     Outcome { bytes, gates }
 }
 
@@ -366,7 +375,9 @@ pub(super) async fn run_every(
 ) -> Outcome {
     let cores = handle.with(|core| core.cores());
     let requests = (0..cores)
-        .map(|core| (core, Request::Every { command: StepCommand { command, session, args: args.clone() } }))
+        .map(|core| {
+            (core, Request::Every { command: StepCommand { command, session, args: args.clone(), is_whole: false } })
+        })
         .collect();
     let (mut replies, mut gates) = (Vec::new(), Vec::new());
     for answer in handle.ask(requests).await {

@@ -61,6 +61,15 @@ impl Rig {
         Rig { cores: made.collect(), everyone: everyone.clone(), next_port: 50_000, sent: HashMap::new() }
     }
 
+    /// Has all cores take DEBUG, which no CONFIG SET can: until the next one.
+    pub(crate) fn allow_debug(&mut self) {
+        for (core, ..) in &self.cores {
+            let mut settings = (*core.borrow().settings).clone();
+            settings.enable_debug_command = crate::config::Allowed::Yes;
+            core.borrow_mut().settings = Arc::new(settings);
+        }
+    }
+
     /// Connects a client to a core.
     pub(crate) fn connect(&mut self, core: usize) -> Client {
         let (socket, _) = UnixStream::pair().unwrap();

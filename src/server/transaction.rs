@@ -4,8 +4,9 @@
 //! commands of different cores then run side by side, since their keys are disjoint and nobody else sees them. What
 //! each core did is logged as one record with a mark, so that after a crash all of it is there, or nothing.
 
+use super::accounting::Cost;
 use super::core::Core;
-use super::dispatch::{Owner, for_each_key, parse_db};
+use super::dispatch::{Owner, for_each_key, may_write, parse_db};
 use super::instant::{self, Whole};
 use super::reaching::reach_at_standstill;
 use super::spanning::{self, KeysByCore, Outcome, by_core};
@@ -13,6 +14,7 @@ use super::task::Handle;
 use crate::command::spec::Flags;
 use crate::command::{Command, Exec, Flow};
 use crate::net::{Conn, ConnRef, Gate, Multi, Outbox, Session, Special, Watched};
+use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs, Proto, Reply};
 use crate::shard::locks::{LockKey, Mode};
 use crate::shard::message::{Answer, Needs, Request, StepCommand, TxId};
@@ -294,7 +296,9 @@ impl Core {
                 gate = gate.max(self.shard.last_gate());
                 self.account(step.command, failed, step.args.as_args(), conn);
             } else if let Exec::Conn(run) = step.command.exec {
+                let before = conn.outbox.bytes();
                 run(self, conn, step.args.as_args());
+                self.account(step.command, conn.outbox.last_reply_is_error(before), step.args.as_args(), conn);
             }
         }
         let unit = self.shard.leave_unit();
@@ -355,7 +359,7 @@ impl Core {
 async fn exec_spanning(handle: &Handle, at: ConnRef, steps: Vec<Step>, watched: &[Watched], proto: Proto) -> Outcome {
     let cores = handle.with(|core| core.cores());
     let needs = needs_of(&steps);
-    let writes = needs.log;
+    let writes = steps.iter().any(|step| may_write(step.command.spec));
     let mode = if writes { Mode::Exclusive } else { Mode::Shared };
     let keys = keys_of(&steps, watched, cores);
     let mut watched_by_core: BTreeMap<usize, Vec<Watched>> = BTreeMap::new();
@@ -469,6 +473,7 @@ async fn run_steps(handle: &Handle, at: ConnRef, steps: &[Step]) -> (Vec<Vec<u8>
         }
     }
     for (step, reply) in steps.iter().zip(&mut replies) {
+        let started = Ticks::now();
         let outcome = match step.place {
             Place::Core(_) if independent => continue,
             Place::Core(core) => match handle.ask_one(core, Request::Run { commands: vec![step.command()] }).await {
@@ -499,6 +504,10 @@ async fn run_steps(handle: &Handle, at: ConnRef, steps: &[Step]) -> (Vec<Vec<u8>
                 None => Outcome::error(b"ERR invalid DB index"),
             },
         };
+        if !matches!(step.place, Place::Core(_)) {
+            let cost = Cost::since(started, step.command, &step.args, &outcome);
+            handle.with(|core| core.account_cost(at, cost));
+        }
         *reply = outcome.bytes;
         gates.extend(outcome.gates);
     }
@@ -509,7 +518,7 @@ async fn run_steps(handle: &Handle, at: ConnRef, steps: &[Step]) -> (Vec<Vec<u8>
 async fn run_with_conn(handle: &Handle, at: ConnRef, step: &Step) -> Outcome {
     let started = handle.with(|core| {
         let mut conn = core.conns.take(at)?;
-        let aside = std::mem::replace(&mut conn.outbox, Outbox::captured());
+        let aside = (std::mem::replace(&mut conn.outbox, Outbox::captured()), conn.under_way.take());
         let flow = match step.command.exec {
             Exec::Conn(run) => run(core, &mut conn, step.args.as_args()),
             _ => Flow::Next,
@@ -529,7 +538,8 @@ async fn run_with_conn(handle: &Handle, at: ConnRef, step: &Step) -> Outcome {
     handle.with(|core| {
         if let Some(conn) = core.conns.get(at) {
             conn.outbox.take_ready(&mut bytes);
-            conn.outbox.restore(aside);
+            conn.outbox.restore(aside.0);
+            conn.under_way = aside.1;
         }
     });
     Outcome { bytes, gates: Vec::new() }
@@ -537,7 +547,7 @@ async fn run_with_conn(handle: &Handle, at: ConnRef, step: &Step) -> Outcome {
 
 impl Step {
     fn command(&self) -> StepCommand {
-        StepCommand { command: self.command, session: self.session, args: self.args.clone() }
+        StepCommand { command: self.command, session: self.session, args: self.args.clone(), is_whole: true }
     }
 }
 

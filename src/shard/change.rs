@@ -82,6 +82,12 @@ impl Cx<'_> {
         self.shard.keyspace.db_mut(self.session.db as usize).object_mut(found.entry)
     }
 
+    /// As [`Cx::object_mut`], for what is no change to those who WATCH the key: the state of a stream's consumer groups.
+    pub fn object_mut_unwatched(&mut self, key: &[u8], found: Found) -> ObjectMut<'_> {
+        self.shard.will_change_unwatched(self.session.db, found.hash, key);
+        self.shard.keyspace.db_mut(self.session.db as usize).object_mut(found.entry)
+    }
+
     /// Lets `change` alter a string as it likes. Panics on collections.
     pub fn update_string<R>(&mut self, key: &[u8], found: Found, change: impl FnOnce(&mut Vec<u8>) -> R) -> (Found, R) {
         self.shard.will_change(self.session.db, found.hash, key);
@@ -113,8 +119,10 @@ impl Shard {
     /// old value for a snapshot, the set of keys that readers wait for, the versions that WATCH compares, and the count of changes.
     #[inline]
     pub(super) fn will_change(&mut self, db: u16, hash: KeyHash, key: &[u8]) {
-        if !self.watches.is_empty() && matches!(self.sink, Sink::Journal | Sink::Unit(_)) {
-            self.watches.changed(db, key);
+        match &mut self.sink {
+            Sink::Journal | Sink::Unit(_) if !self.watches.is_empty() => self.watches.changed(db, key),
+            Sink::Copies(copies) => copies.seen.push(super::locks::LockKey::new(db, key)),
+            _ => {}
         }
         self.will_change_unwatched(db, hash, key);
     }
@@ -133,7 +141,7 @@ impl Shard {
                     self.waiting.changed(db, key);
                 }
             }
-            Sink::Copies(changed) => changed.push(super::locks::LockKey::new(db, key)),
+            Sink::Copies(copies) => copies.changed.push(super::locks::LockKey::new(db, key)),
             Sink::Replay => {}
         }
     }
@@ -151,8 +159,16 @@ impl Shard {
     /// Tells listeners what happened to a key.
     #[inline]
     pub(super) fn notify(&mut self, class: u32, name: &'static str, db: u16, key: &[u8]) {
-        if self.settings.notify_keyspace_events & class != 0 && matches!(self.sink, Sink::Journal | Sink::Unit(_)) {
-            self.events.push(Event { class, name, db, key: key.into() });
+        if self.settings.notify_keyspace_events & class == 0 {
+            return;
+        }
+        let event = || Event { class, name, db, key: key.into() };
+        match &mut self.sink {
+            Sink::Journal => self.events.push(event()),
+            // Nobody must hear of what is not logged yet and may never be.
+            Sink::Unit(unit) => unit.events.push(event()),
+            Sink::Copies(copies) => copies.events.push(event()),
+            Sink::Replay => {}
         }
     }
 

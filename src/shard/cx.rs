@@ -58,6 +58,12 @@ impl<'a> Cx<'a> {
         &self.shard.settings
     }
 
+    /// Whether the log has room for the request, so that what only might write may do so. While the log is replayed there is
+    /// always room.
+    pub fn has_room(&mut self) -> bool {
+        self.is_replay() || self.shard.admit(self.args).is_ok()
+    }
+
     /// The selected database.
     #[inline]
     pub fn db(&self) -> &Db {
@@ -205,6 +211,7 @@ impl<'a> Cx<'a> {
         let result = change(self);
         let mut unit = self.shard.leave_unit();
         self.shard.touched.append(&mut unit.touched);
+        self.shard.events.append(&mut unit.events);
         let tx = super::message::TxId { core: self.shard.core as u16, number: 0 };
         self.shard.logged = self.shard.logged.max(self.shard.journal.append_unit(&unit, tx, &[]));
         result

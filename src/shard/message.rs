@@ -1,6 +1,7 @@
 //! What cores send each other: batches of commands, steps of commands that span cores, and control.
 
 use super::locks::{LockKey, Mode};
+use super::shard::Event;
 use crate::command::Command;
 use crate::command::spec::Flags;
 use crate::keyspace::Value;
@@ -104,6 +105,8 @@ pub struct BatchCommand {
     pub gate: Option<Gate>,
     /// The reply comes later, by [`Envelope::Late`].
     pub late: bool,
+    /// How long it took if that is slow, nanoseconds; else 0.
+    pub slow_nanos: u64,
 }
 
 impl Batch {
@@ -116,7 +119,17 @@ impl Batch {
             self.bytes.extend_from_slice(word);
         }
         let spans = first..self.spans.len();
-        self.commands.push(BatchCommand { command, session, to, spans, base, reply: 0..0, gate: None, late: false });
+        self.commands.push(BatchCommand {
+            command,
+            session,
+            to,
+            spans,
+            base,
+            reply: 0..0,
+            gate: None,
+            late: false,
+            slow_nanos: 0,
+        });
     }
 
     /// The arguments of the command at `index`.
@@ -145,6 +158,8 @@ pub struct StepCommand {
     pub session: Session,
     /// Its arguments.
     pub args: OwnedArgs,
+    /// It is a command of its own, to be counted where it runs, and not a part of one.
+    pub is_whole: bool,
 }
 
 /// The value of a key on its way to another core.
@@ -153,6 +168,8 @@ pub struct FetchedValue {
     pub value: Value<'static>,
     /// When it expires, unix ms.
     pub expire_ms: Option<u64>,
+    /// Back at home it is no change to those who WATCH the key.
+    pub unwatched: bool,
 }
 
 /// What commands need before their first effect, on every core that takes part.
@@ -212,6 +229,8 @@ pub enum Request {
     Store {
         /// The keys and their values; `None` deletes the key.
         values: Vec<(LockKey, Option<FetchedValue>)>,
+        /// What happened to keys of this core, to be told once it is logged.
+        events: Vec<Event>,
     },
     /// Log what the steps did as one unit, and unlock.
     Finish {

@@ -23,6 +23,17 @@ use rand::rngs::SmallRng;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// What a command did that ran on copies.
+#[derive(Default)]
+pub(super) struct Copies {
+    /// The keys that it changed, with repeats.
+    pub changed: Vec<LockKey>,
+    /// Those among them whose change is one to who watches them.
+    pub seen: Vec<LockKey>,
+    /// What happened to keys.
+    pub events: Vec<Event>,
+}
+
 /// Where effects go.
 pub(super) enum Sink {
     /// To the log, each as a record of its own.
@@ -30,7 +41,7 @@ pub(super) enum Sink {
     /// To a unit that is logged later as a whole.
     Unit(Unit),
     /// Nowhere: the command runs on copies, and what it changed is looked up afterwards.
-    Copies(Vec<LockKey>),
+    Copies(Copies),
     /// Nowhere: the log is being replayed.
     Replay,
 }
@@ -347,8 +358,9 @@ impl Shard {
     }
 
     /// Logs a unit as one record, with a mark if others took part. Returns its LSN, if anything was logged.
-    pub fn finish_unit(&mut self, unit: Unit, tx: TxId, participants: &[u16]) -> Option<Lsn> {
+    pub fn finish_unit(&mut self, mut unit: Unit, tx: TxId, participants: &[u16]) -> Option<Lsn> {
         let lsn = self.journal.append_unit(&unit, tx, participants);
+        self.events.append(&mut unit.events);
         if lsn == 0 {
             return None;
         }
@@ -358,6 +370,11 @@ impl Shard {
             }
         }
         Some(lsn)
+    }
+
+    /// Tells listeners what happened to keys.
+    pub fn tell(&mut self, events: &mut Vec<Event>) {
+        self.events.append(events);
     }
 
     /// Watches keys for a client.

@@ -1,5 +1,6 @@
 //! What one transaction did on a core and has not logged yet.
 
+use super::shard::Event;
 use crate::resp::{Args, Span};
 use std::ops::Range;
 
@@ -11,6 +12,8 @@ pub struct Unit {
     effects: Vec<Effect>,
     /// Hashes of the keys written.
     pub touched: Vec<u64>,
+    /// What listeners are told once it is logged.
+    pub events: Vec<Event>,
 }
 
 struct Effect {
@@ -20,7 +23,7 @@ struct Effect {
 }
 
 impl Unit {
-    /// Whether nothing was done.
+    /// Whether nothing was changed.
     pub fn is_empty(&self) -> bool {
         self.effects.is_empty() && self.touched.is_empty()
     }

@@ -3,7 +3,7 @@
 use super::cx::Cx;
 use super::locks::LockKey;
 use super::message::FetchedValue;
-use super::shard::{Shard, Sink, presence};
+use super::shard::{Copies, Event, Shard, Sink, presence};
 use super::watch::Presence;
 use crate::command::KeyedFn;
 use crate::keyspace::{Keyspace, ValueRef, hash_key};
@@ -35,13 +35,13 @@ impl Shard {
                 if expire_ms.is_some_and(|at| at <= self.now_ms) {
                     return None;
                 }
-                Some(FetchedValue { value: self.copy_value(key.db, entry), expire_ms })
+                Some(FetchedValue { value: self.copy_value(key.db, entry), expire_ms, unwatched: false })
             })
             .collect()
     }
 
     /// Runs a command on copies of its keys, in databases that hold nothing else. Returns the keys that it changed
-    /// with their values then.
+    /// with their values then, and what happened to keys.
     pub fn run_elsewhere(
         &mut self,
         run: KeyedFn,
@@ -49,44 +49,46 @@ impl Shard {
         args: Args,
         values: impl Iterator<Item = (LockKey, Option<FetchedValue>)>,
         out: &mut Vec<u8>,
-    ) -> Vec<(LockKey, Option<FetchedValue>)> {
+    ) -> (Vec<(LockKey, Option<FetchedValue>)>, Vec<Event>) {
         let databases = self.keyspace.dbs().len();
         let now_ms = self.now_ms;
         let mut aside: Vec<_> = (0..databases).map(|_| self.keyspace.scratch(now_ms)).collect();
         aside.iter_mut().zip(self.keyspace.dbs_mut()).for_each(|(aside, db)| std::mem::swap(aside, db));
         for (key, value) in values {
-            if let Some(FetchedValue { value, expire_ms }) = value {
+            if let Some(FetchedValue { value, expire_ms, .. }) = value {
                 self.keyspace.db_mut(key.db as usize).insert(hash_key(&key.key), &key.key, value, expire_ms);
             }
         }
-        let sink = std::mem::replace(&mut self.sink, Sink::Copies(Vec::new()));
+        let sink = std::mem::replace(&mut self.sink, Sink::Copies(Copies::default()));
         self.gate = 0;
         run(&mut Cx::new(self, session, out, args), args);
-        let changed = match std::mem::replace(&mut self.sink, sink) {
-            Sink::Copies(changed) => changed,
-            _ => Vec::new(),
+        let copies = match std::mem::replace(&mut self.sink, sink) {
+            Sink::Copies(copies) => copies,
+            _ => Copies::default(),
         };
         self.touched.clear();
-        let changed: BTreeSet<(u16, Box<[u8]>)> = changed.into_iter().map(|key| (key.db, key.key)).collect();
+        let sorted = |keys: Vec<LockKey>| keys.into_iter().map(|key| (key.db, key.key)).collect::<BTreeSet<_>>();
+        let (changed, seen) = (sorted(copies.changed), sorted(copies.seen));
         let results = changed
             .into_iter()
             .map(|(db, key)| {
                 let keys = self.keyspace.db(db as usize);
-                let value = keys
-                    .find(hash_key(&key), &key)
-                    .map(|entry| FetchedValue { value: self.copy_value(db, entry), expire_ms: keys.expire_at(entry) });
-                (LockKey { db, key }, value)
+                let value = keys.find(hash_key(&key), &key).map(|entry| self.copy_value(db, entry));
+                let expire_ms = keys.find(hash_key(&key), &key).and_then(|entry| keys.expire_at(entry));
+                let key = (db, key);
+                let unwatched = !seen.contains(&key);
+                (LockKey { db, key: key.1 }, value.map(|value| FetchedValue { value, expire_ms, unwatched }))
             })
             .collect();
         aside.iter_mut().zip(self.keyspace.dbs_mut()).for_each(|(aside, db)| std::mem::swap(aside, db));
-        results
+        (results, copies.events)
     }
 
     /// As [`Shard::fetch`] for one key while the log is replayed: nothing has expired yet.
     pub fn copy_for_replay(&self, key: &LockKey) -> Option<FetchedValue> {
         let db = self.keyspace.db(key.db as usize);
         let entry = db.find(hash_key(&key.key), &key.key)?;
-        Some(FetchedValue { value: self.copy_value(key.db, entry), expire_ms: db.expire_at(entry) })
+        Some(FetchedValue { value: self.copy_value(key.db, entry), expire_ms: db.expire_at(entry), unwatched: false })
     }
 
     /// As [`Shard::run_elsewhere`] while the log is replayed: nothing expires.
@@ -99,7 +101,7 @@ impl Shard {
         out: &mut Vec<u8>,
     ) -> Vec<(LockKey, Option<FetchedValue>)> {
         let now_ms = std::mem::replace(&mut self.now_ms, 0);
-        let changed = self.run_elsewhere(run, session, args, values, out);
+        let (changed, _) = self.run_elsewhere(run, session, args, values, out);
         self.now_ms = now_ms;
         changed
     }
@@ -114,7 +116,11 @@ impl Shard {
     /// Replaces the value of a key by one that was computed elsewhere, or removes the key, and logs that.
     pub fn store(&mut self, key: &LockKey, value: Option<FetchedValue>) {
         let hash = hash_key(&key.key);
-        self.will_change(key.db, hash, &key.key);
+        if value.as_ref().is_some_and(|value| value.unwatched) {
+            self.will_change_unwatched(key.db, hash, &key.key);
+        } else {
+            self.will_change(key.db, hash, &key.key);
+        }
         let db = self.keyspace.db_mut(key.db as usize);
         let found = db.find(hash, &key.key);
         match value {
@@ -124,7 +130,7 @@ impl Shard {
                 }
                 self.log_effect(key.db, [&b"DEL"[..], &key.key].into_iter());
             }
-            Some(FetchedValue { value, expire_ms }) => {
+            Some(FetchedValue { value, expire_ms, .. }) => {
                 let entry = match found {
                     Some(entry) => db.replace(entry, hash, value, expire_ms),
                     None => db.insert(hash, &key.key, value, expire_ms),

@@ -2,7 +2,8 @@
 //! Nothing is asserted of speed.
 
 use super::peers;
-use super::server::{Server, directory, free_port};
+use super::ports::{free_port, free_ports};
+use super::server::{Server, directory};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -111,8 +112,7 @@ fn a_unix_socket_serves_as_well_as_a_port() {
 #[test]
 fn keys_go_to_the_core_that_owns_them() {
     let dir = directory();
-    // Two neighbouring ports that are free now; another try if someone was faster.
-    let base = free_port();
+    let base = free_ports(2);
     let options = format!("--cores 2 --cluster-core-ports yes --core-port-base {base}");
     let server = Server::start(dir.path(), &options);
     let words = format!("run -s {} --cluster --load 300 -k 300 -n 600 -c 3 -d 60s --warmup 0s -w ycsb-a", server.port);

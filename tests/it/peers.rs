@@ -4,7 +4,8 @@
 //! as its first argument; else `~/.cache/basalt-peers/run` is tried; else they are looked for on PATH. Client
 //! libraries: `BASALT_PYTHON` is a python3 that can import redis, `BASALT_NODE_MODULES` a directory that holds ioredis.
 
-use super::server::{Server, free_port};
+use super::ports::free_port;
+use super::server::Server;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,11 +1,9 @@
 //! Random choices that one number replays.
 
-/// The seed of this run: `SEED`, or a new one. Printed by each story that uses it.
+/// The seed of this run: `SEED`, else the `GATE_SEED` of .ci/run, else a new one. Printed by each story that uses it.
 pub fn seed() -> u64 {
-    let seed = match std::env::var("SEED") {
-        Ok(text) => text.parse().expect("SEED is a number"),
-        Err(_) => rand::random::<u32>().into(),
-    };
+    let given = ["SEED", "GATE_SEED"].iter().find_map(|name| std::env::var(name).ok());
+    let seed = given.map_or_else(|| rand::random::<u32>().into(), |text| text.parse().expect("a seed is a number"));
     eprintln!("SEED={seed}");
     seed
 }

@@ -1,8 +1,8 @@
 //! A Basalt process of a test's own.
 
 use super::client::Client;
+use super::ports::free_port;
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -17,11 +17,6 @@ const NOAUTH: &str = "NOAUTH Authentication required.";
 /// A directory on a real disk, removed when dropped.
 pub fn directory() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("it-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The server's binary.

@@ -1,7 +1,8 @@
 //! Starting and stopping.
 
 use super::client::encode;
-use super::server::{Server, command, directory, free_port};
+use super::ports::free_port;
+use super::server::{Server, command, directory};
 use std::net::TcpListener;
 
 #[test]

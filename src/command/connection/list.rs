@@ -7,8 +7,8 @@ use crate::resp::Args;
 use crate::server::{ClientFilter, ClientType, Core, Finding, Outcome, Query, describe_client};
 
 /// CLIENT INFO
-pub fn info(core: &mut Core, conn: &mut Conn, _: Args) -> Flow {
-    let line = describe_client(conn, core.now_ms) + "\n";
+pub fn info(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
+    let line = describe_client(conn, core.now_ms, Some(args)) + "\n";
     answer(core, conn, |reply| reply.verbatim("txt", line.as_bytes()))
 }
 

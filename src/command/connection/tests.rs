@@ -153,6 +153,7 @@ fn a_pause_holds_back_the_clients_of_all_cores() {
     assert_eq!(rig.ask(first, "client pause 100000000 write"), "+OK");
     assert_eq!(rig.ask(second, "ping"), "+PONG");
     assert_eq!(rig.ask(second, "flushall"), "");
+    assert!(rig.ask(first, "info clients").contains(" blocked_clients:1 "));
     assert_eq!(rig.ask(first, "client pause 100000000 all"), "+OK");
     assert_eq!(rig.ask(first, "client unpause"), "+OK");
     assert_eq!(rig.take(second), "+OK");

@@ -73,8 +73,8 @@ fn count_one(cx: &mut Cx<'_>, key: &[u8]) -> Result<(), Refused> {
         return Ok(());
     };
     let (count, stale) = look(cx, found, |value| Ok((hll::count(value)?, hll::cached_count(value).is_none())))?;
-    // The command only reads, but keeps the count where it may write. Transactions that only read log nothing.
-    if stale && (cx.is_replay() || !cx.session.in_transaction && cx.shard().refuses_writes().is_none()) {
+    // The command only reads, but keeps the count where there is room for that in the log: no reader waits for it.
+    if stale && cx.has_room() {
         let (_, cached) = cx.update_string(key, found, |value| hll::count_and_cache(value));
         cached.expect("the registers were counted before");
         cx.effect_verbatim();

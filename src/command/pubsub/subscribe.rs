@@ -64,6 +64,9 @@ fn confirm(conn: &mut Conn, kind: ChannelKind, word: &str, name: Option<&[u8]>) 
         ChannelKind::Shard => conn.profile.shard_channels.len(),
         _ => conn.profile.channels.len() + conn.profile.patterns.len(),
     };
+    // It is a message like those that follow: CLIENT REPLY OFF does not hold it back.
+    let muted = conn.outbox.is_muted();
+    conn.outbox.mute(false);
     let (out, start) = conn.outbox.target();
     let mut reply = Reply::new(out, conn.session.proto);
     reply.push(3);
@@ -74,4 +77,5 @@ fn confirm(conn: &mut Conn, kind: ChannelKind, word: &str, name: Option<&[u8]>) 
     }
     reply.int(count as i64);
     conn.outbox.commit(start, None);
+    conn.outbox.mute(muted);
 }

@@ -93,7 +93,47 @@ fn messages_pass_although_replies_are_off() {
     let mut rig = Rig::new(1, &[]);
     let [client, sender] = [0, 0].map(|core| rig.connect(core));
     rig.ask(client, "client reply off");
-    rig.ask(client, "subscribe a");
+    assert_eq!(rig.ask(client, "subscribe a"), "*3 $9 subscribe $1 a :1");
     rig.ask(sender, "publish a x");
     assert_eq!(rig.take(client), "*3 $7 message $1 a $1 x");
+    assert_eq!(rig.ask(client, "ping"), "");
+    assert_eq!(rig.ask(client, "unsubscribe a"), "*3 $11 unsubscribe $1 a :0");
+    assert_eq!(rig.ask(client, "client reply on"), "+OK");
+    rig.ask(client, "client reply skip");
+    assert_eq!(rig.ask(client, "subscribe b"), "*3 $9 subscribe $1 b :1");
+}
+
+/// A command whose keys are brought together from several cores is heard of like any other, and a transaction too.
+#[test]
+fn subscribers_hear_of_what_several_cores_did() {
+    for cores in [1, 3] {
+        let mut rig = Rig::new(cores, &[("notify-keyspace-events", "EKAm")]);
+        let [listener, client] = [0, cores - 1].map(|core| rig.connect(core));
+        rig.ask(client, "mset {a}s 1 {b}s 2");
+        for key in ["{a}1", "{b}1", "{c}1"] {
+            rig.ask(client, &format!("sadd {key} x y"));
+        }
+        rig.ask(client, "rpush {a}l 1 2");
+        rig.ask(listener, "psubscribe __keyevent@0__:*");
+        let heard = |rig: &mut Rig, lines: &[&str]| {
+            lines.iter().for_each(|line| drop(rig.ask(client, line)));
+            let text = rig.take(listener);
+            let events = text.split("*4 ").skip(1).map(|message| {
+                let words: Vec<&str> = message.split(' ').collect();
+                format!("{} {}", words[5].trim_start_matches("__keyevent@0__:"), words[7])
+            });
+            let mut events: Vec<String> = events.collect();
+            events.sort();
+            events.join(", ")
+        };
+        assert_eq!(heard(&mut rig, &["sinterstore {d}1 {a}1 {b}1 {c}1"]), "sinterstore {d}1");
+        assert_eq!(heard(&mut rig, &["lmove {a}l {b}l left right"]), "lpop {a}l, rpush {b}l");
+        assert_eq!(heard(&mut rig, &["lmove {a}l {b}l left right"]), "del {a}l, lpop {a}l, rpush {b}l");
+        assert_eq!(heard(&mut rig, &["sinter {a}1 {b}none"]), "keymiss {b}none");
+        assert_eq!(
+            heard(&mut rig, &["multi", "incr {a}s", "srem {b}1 x", "smove {a}1 {b}1 x", "del {c}1", "exec"]),
+            "del {c}1, incrby {a}s, sadd {b}1, srem {a}1, srem {b}1"
+        );
+        assert_eq!(heard(&mut rig, &["multi", "incr {a}s", "flushall", "set {b}n 1", "exec"]), "incrby {a}s, set {b}n");
+    }
 }

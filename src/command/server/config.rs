@@ -42,11 +42,14 @@ fn set(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
     if !args.len().is_multiple_of(2) {
         return error(core, conn, LookupError::Arity("config|set").text(args));
     }
+    if conn.outbox.has_pending() {
+        return Flow::Retry;
+    }
     let context = SetContext { local: conn.peer.is_local(), loading: core.is_loading() };
     let sets = |name: &str| (2..args.len()).step_by(2).find(|&at| args.is(at, name));
-    let (log, fsync) = (sets("appendonly"), sets("appendfsync"));
-    if log.is_some() || fsync.is_some() {
-        let words: Vec<&[u8]> = args.tail(2).iter().collect();
+    let (log, changes_sync) = (sets("appendonly"), sets("appendfsync").is_some());
+    let words: Vec<&[u8]> = args.tail(2).iter().collect();
+    if log.is_some() || changes_sync {
         let names = match prepare(core, &words, context) {
             Ok(change) => change.names().to_vec(),
             Err(refusal) => return error(core, conn, refusal.to_string()),
@@ -61,20 +64,21 @@ fn set(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
             return switch(core, conn, args, args.is(at + 1, "yes"), context);
         }
     }
-    let words: Vec<&[u8]> = args.tail(2).iter().collect();
-    let changed = change(core, &words, context);
-    if changed.is_ok() {
-        core.have_all_look();
-        // Whoever turns the password off need not give it any more, and is not in the table at this moment.
-        if core.settings.requirepass.is_none() {
-            conn.special.set(crate::net::Special::UNAUTHENTICATED, false);
-        }
-        // From the reply on the log keeps what the new setting promises.
-        if fsync.is_some() {
-            return core.in_task(conn, |handle| async move { outcome("appendfsync", change_fsync(&handle).await) });
-        }
+    if let Err(refusal) = change(core, &words, context) {
+        return result(core, conn, Err(refusal.to_string()));
     }
-    result(core, conn, changed.map_err(|error| error.to_string()))
+    core.look();
+    // Whoever turns the password off need not give it any more, and is not in the table at this moment.
+    if core.settings.requirepass.is_none() {
+        conn.special.set(crate::net::Special::UNAUTHENTICATED, false);
+    }
+    core.in_task(conn, move |handle| async move {
+        // From the reply on every core goes by the new settings: a command that follows may run on any of them.
+        handle.ask_all(|| Query::Look).await;
+        // And the log keeps what they promise.
+        let changed = if changes_sync { change_fsync(&handle).await } else { Ok(()) };
+        outcome("appendfsync", changed)
+    })
 }
 
 fn outcome(name: &str, result: Result<(), String>) -> Outcome {
@@ -96,10 +100,12 @@ fn switch(core: &mut Core, conn: &mut Conn, args: Args, on: bool, context: SetCo
                 change(core, &[b"appendonly", value], context)?;
                 Err(refusal)
             });
-            core.have_all_look();
+            core.look();
             Ok(changed)
         };
-        match switch_log(&handle, on, put_in_force).await {
+        let switched = switch_log(&handle, on, put_in_force).await;
+        handle.ask_all(|| Query::Look).await;
+        match switched {
             Ok(Ok(())) => outcome("appendfsync", change_fsync(&handle).await),
             Ok(Err(refusal)) => Outcome::error(refusal.to_string().as_bytes()),
             Err(text) => outcome("appendonly", Err(text)),

@@ -10,7 +10,7 @@ use crate::server::{Core, Digest, Finding, Outcome, Query, Reload, random_id, re
 use crate::shard::slot;
 use std::time::Duration;
 
-const HELP: [&str; 28] = [
+const HELP: [&str; 30] = [
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CHANGE-REPL-ID",
     "    Draw another replication ID.",
@@ -22,6 +22,8 @@ const HELP: [&str; 28] = [
     "    Load everything anew from the log.",
     "OBJECT <key>",
     "    Show internals of a key.",
+    "PROTOCOL (string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false)",
+    "    A reply of that kind, for tests of clients.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    For tests: lists have no such threshold here, so only the size is checked.",
     "RELOAD [NOSAVE]",
@@ -85,6 +87,7 @@ pub fn debug(core: &mut Core, conn: &mut Conn, args: Args) -> Flow {
         }
         3 if is(sub, "sleep") => sleep(core, conn, args.at(2)),
         3 if is(sub, "object") => object(core, conn, args.at(2)),
+        3 if is(sub, "protocol") => super::debug_protocol::protocol(core, conn, args.at(2)),
         3 if is(sub, "error") => error(core, conn, args.at(2)),
         3 if is(sub, "set-active-expire") => set_active_expire(core, conn, args.at(2)),
         3 if is(sub, "quicklist-packed-threshold") => match args.at(2).first() {
@@ -124,7 +127,7 @@ fn sleep(core: &mut Core, conn: &mut Conn, seconds: &[u8]) -> Flow {
     let seconds: f64 = std::str::from_utf8(seconds).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
     let span = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     core.in_task(conn, move |handle| async move {
-        handle.ask_all(|| Query::Sleep(span)).await;
+        handle.sleep_everywhere(span).await;
         Outcome::write(Default::default(), |reply| reply.ok())
     })
 }

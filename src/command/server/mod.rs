@@ -5,6 +5,7 @@ mod cluster;
 mod commands;
 mod config;
 mod debug;
+mod debug_protocol;
 mod flush;
 mod info;
 mod latency;

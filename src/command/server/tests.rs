@@ -330,3 +330,46 @@ fn transactions_may_hold_commands_that_ask_all_cores() {
     let reply = rig.ask(client, "exec");
     assert!(reply.starts_with("*4 +PONG +OK $"), "{reply}");
 }
+
+#[test]
+fn debug_protocol_shows_every_kind_of_reply() {
+    let mut rig = Rig::new(1, &[]);
+    rig.allow_debug();
+    let client = rig.connect(0);
+    for (hello, kind, reply) in [
+        ("2", "double", "$5 3.141"),
+        ("2", "map", "*6 :0 :0 :1 :1 :2 :0"),
+        ("2", "null", "$-1"),
+        ("2", "attrib", "$39 Some real reply following the attribute"),
+        ("2", "push", "-ERR RESP2 is not supported by this command"),
+        ("3", "string", "$11 Hello World"),
+        ("3", "integer", ":12345"),
+        ("3", "double", ",3.141"),
+        ("3", "bignum", "(1234567999999999999999999999999999999"),
+        ("3", "null", "_"),
+        ("3", "array", "*3 :0 :1 :2"),
+        ("3", "set", "~3 :0 :1 :2"),
+        ("3", "map", "%3 :0 #f :1 #t :2 #f"),
+        ("3", "attrib", "|1 $14 key-popularity *2 $7 key:123 :90 $39 Some real reply following the attribute"),
+        ("3", "push", ">2 $16 server-cpu-usage :42 $40 Some real reply following the push reply"),
+        ("3", "verbatim", "=29 txt:This is a verbatim\nstring"),
+        ("3", "true", "#t"),
+        ("3", "false", "#f"),
+    ] {
+        rig.ask(client, &format!("HELLO {hello}"));
+        assert_eq!(rig.ask(client, &format!("DEBUG PROTOCOL {kind}")), reply);
+    }
+    assert!(rig.ask(client, "DEBUG PROTOCOL nonsense").starts_with("-ERR Wrong protocol type name. Please use"));
+}
+
+#[test]
+fn debug_object_tells_of_the_nodes_of_a_long_list() {
+    let mut rig = Rig::new(1, &[("list-max-listpack-size", "2")]);
+    rig.allow_debug();
+    let client = rig.connect(0);
+    rig.ask(client, "RPUSH short a b");
+    rig.ask(client, "RPUSH long a b c d e");
+    assert!(!rig.ask(client, "DEBUG OBJECT short").contains("ql_"));
+    let text = rig.ask(client, "DEBUG OBJECT long");
+    assert!(text.contains(" ql_nodes:3 ql_avg_node:1.67 ql_listpack_max:2 ql_compressed:0 "), "{text}");
+}

@@ -20,7 +20,7 @@ fn try_xack(cx: &mut Cx<'_>, args: Args<'_>) -> Result<usize, Refused> {
     let ids = arguments::ids(cx, args.tail(3))?;
     let pending = |id| value::of(cx.value(found)).group(name).is_some_and(|group| group.pending(id).is_some());
     let Some(first) = ids.iter().position(|&id| pending(id)) else { return Ok(0) };
-    let mut object = cx.object_mut(key, found);
+    let mut object = cx.object_mut_unwatched(key, found);
     let group = value::group_mut(&mut object, name);
     let acknowledged = ids[first..].iter().filter(|&&id| group.acknowledge(id).is_some()).count();
     drop(object);

@@ -217,7 +217,7 @@ impl Target<'_> {
         claim: impl FnOnce(&EntryLog, &mut Group, ConsumerKey, &mut Done),
     ) -> Done {
         let mut done = Done::default();
-        let mut object = cx.object_mut(self.key, self.found);
+        let mut object = cx.object_mut_unwatched(self.key, self.found);
         let (log, groups) = value::of_mut(&mut object).parts_mut();
         let group = groups.get_mut(self.group).expect("the group was looked up before");
         let (consumer, created) = group.find_or_create(self.consumer, now_ms);

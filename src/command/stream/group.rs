@@ -36,7 +36,7 @@ fn try_create(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
             if value::of(cx.value(found)).group(name).is_some() {
                 return refuse(cx, "BUSYGROUP Consumer Group name already exists");
             }
-            value::of_mut(&mut cx.object_mut(key, found)).create_group(name, last_id, options.entries_read);
+            value::of_mut(&mut cx.object_mut_unwatched(key, found)).create_group(name, last_id, options.entries_read);
         }
         None => {
             let mut stream = Stream::new();
@@ -65,7 +65,7 @@ fn try_set_id(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
         b"+" => StreamId::MAX,
         text => last_id(cx, text, Some(found))?,
     };
-    let mut object = cx.object_mut(key, found);
+    let mut object = cx.object_mut_unwatched(key, found);
     let group = value::group_mut(&mut object, name);
     group.last_id = last_id;
     group.entries_read = options.entries_read;
@@ -86,7 +86,7 @@ fn try_destroy(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     let Some(found) = value::to_write(cx, key)? else { return refuse(cx, NO_KEY) };
     let there = value::of(cx.value(found)).group(name).is_some();
     if there {
-        value::of_mut(&mut cx.object_mut(key, found)).destroy_group(name);
+        value::of_mut(&mut cx.object_mut_unwatched(key, found)).destroy_group(name);
         cx.notify(events::STREAM, "xgroup-destroy", key);
         cx.effect_verbatim();
     }
@@ -105,7 +105,7 @@ fn try_create_consumer(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     let missing = value::of(cx.value(found)).group(name).is_some_and(|group| group.find(args.at(4)).is_none());
     if missing {
         let now_ms = cx.now_ms() as i64;
-        value::group_mut(&mut cx.object_mut(key, found), name).find_or_create(args.at(4), now_ms);
+        value::group_mut(&mut cx.object_mut_unwatched(key, found), name).find_or_create(args.at(4), now_ms);
         cx.notify(events::STREAM, "xgroup-createconsumer", key);
         cx.effect_verbatim();
     }
@@ -124,7 +124,7 @@ fn try_delete_consumer(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     let there = value::of(cx.value(found)).group(name).is_some_and(|group| group.find(args.at(4)).is_some());
     let mut pending = 0;
     if there {
-        let deleted = value::group_mut(&mut cx.object_mut(key, found), name).delete_consumer(args.at(4));
+        let deleted = value::group_mut(&mut cx.object_mut_unwatched(key, found), name).delete_consumer(args.at(4));
         pending = deleted.unwrap_or(0);
         cx.notify(events::STREAM, "xgroup-delconsumer", key);
         cx.effect_verbatim();

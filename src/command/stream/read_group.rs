@@ -92,7 +92,7 @@ impl Read<'_> {
             value::note_seen(cx, self.found, self.group, self.consumer, now_ms);
             return;
         }
-        let mut object = cx.object_mut(self.key, self.found);
+        let mut object = cx.object_mut_unwatched(self.key, self.found);
         value::group_mut(&mut object, self.group).find_or_create(self.consumer, now_ms);
         drop(object);
         cx.notify(events::STREAM, "xgroup-createconsumer", self.key);
@@ -190,7 +190,7 @@ impl Read<'_> {
 
     /// Has `change` alter the group.
     fn change<T>(&self, cx: &mut Cx<'_>, change: impl FnOnce(&EntryLog, &mut Group, ConsumerKey) -> T) -> T {
-        let mut object = cx.object_mut(self.key, self.found);
+        let mut object = cx.object_mut_unwatched(self.key, self.found);
         let (log, groups) = value::of_mut(&mut object).parts_mut();
         let group = groups.get_mut(self.group).expect("the group was looked up before");
         let consumer = group.find(self.consumer).expect("the consumer was made before");

@@ -51,7 +51,7 @@ fn try_xsetid(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Refused> {
     meta.last_id = last_id;
     meta.entries_added = entries_added.unwrap_or(meta.entries_added);
     meta.max_deleted_id = max_deleted_id.unwrap_or(meta.max_deleted_id);
-    value::of_mut(&mut cx.object_mut(key, found)).log_mut().set_meta(meta);
+    value::of_mut(&mut cx.object_mut_unwatched(key, found)).log_mut().set_meta(meta);
     cx.notify(events::STREAM, "xsetid", key);
     cx.effect_verbatim();
     cx.reply.ok();

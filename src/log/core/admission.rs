@@ -73,8 +73,14 @@ impl CoreLog {
     pub fn segment_ready(&mut self, segment: Segment) {
         let segment = Arc::new(segment);
         let header = &segment.header;
-        if header.generation != self.segment.header.generation {
+        if header.generation < self.segment.header.generation {
             // Prepared before a barrier, delivered after it: the keeper has dropped it already.
+            return;
+        }
+        if header.generation > self.segment.header.generation {
+            // Asked for before a barrier, prepared behind it, and here before the news of it. The manifest names it, so it must
+            // be used in its turn: a start takes a segment without an end that others follow for rot.
+            self.early.push_back(segment);
             return;
         }
         self.requested = false;

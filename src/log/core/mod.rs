@@ -144,6 +144,8 @@ pub struct CoreLog {
     /// A write of this segment failed for space: the next frame supersedes what it may have left.
     segment_dead: bool,
     next: VecDeque<Arc<Segment>>,
+    /// Segments of the generation that this log is about to enter.
+    early: VecDeque<Arc<Segment>>,
     requested: bool,
     no_space: Option<String>,
     batch: Batch,
@@ -188,6 +190,7 @@ impl CoreLog {
             segment_db: 0,
             segment_dead: false,
             next: VecDeque::new(),
+            early: VecDeque::new(),
             requested: false,
             no_space: None,
             batch: Batch::new(pool.take(), 1),
@@ -354,7 +357,8 @@ impl CoreLog {
         assert!(self.is_drained(), "a generation ends when all its records are durable");
         assert!(segment.header.generation > self.segment.header.generation && segment.header.core == self.config.core);
         assert!(segment.header.first_lsn_min == self.next_lsn, "the log goes on where it ended");
-        self.next.clear();
+        self.next = std::mem::take(&mut self.early);
+        self.next.retain(|early| early.header.generation == segment.header.generation);
         self.requested = false;
         self.no_space = None;
         self.logged_durable_lsn = self.durable_lsn();
