@@ -376,7 +376,7 @@ fn find_blocks(file: &File, len: u64) -> io::Result<Option<Found>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{Keyspace, SlabOptions};
+    use crate::keyspace::{Keyspace, SlabOptions, hash_key};
     use crate::shard::Unit;
     use crate::snapshot::{self, Order, Progress as Walked, Target, Uses};
     use crate::storage::RealFs;
