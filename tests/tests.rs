@@ -8,11 +8,13 @@
 //! | [`it::crash`] | `kill -9`: lost acknowledged writes, half transactions, other core counts |
 //! | [`it::saving`] | snapshots and rewrites with half a transfer in them, or lost writes; failures that go unnoticed |
 //! | [`it::switching`] | `appendonly` turned on and off under load, then `kill -9`; RDB files that a start with a log leaves aside |
+//! | [`it::backup`] | backups by hard link that are no instant, that change, or that load nowhere |
 //! | [`it::whole`] | FLUSHALL, FLUSHDB and SWAPDB between writes, then `kill -9` |
 //! | [`it::interop`] | directories that Redis or Valkey cannot read, or that they wrote and Basalt cannot |
 //! | [`it::snapshot`] | snapshots that hold no one instant, or that others cannot load |
 //! | [`it::check`] | rot that is served, or that basalt-check does not name |
 //! | [`it::fuzz`] | readers that hostile bytes crash, hang or fill with memory |
+//! | [`it::reload`] | DEBUG RELOAD and LOADAOF that lose something, or leave log and memory at odds |
 //! | [`it::repair`] | repairs that lose what could be kept or load nowhere; a FLUSHALL by mistake; a time that cuts transactions |
 //! | [`it::limits`] | too many clients, slow readers, bulks announced and never sent |
 //! | [`it::eviction`] | memory beyond `maxmemory`, evictions undone by a restart, stalls while values are freed |
@@ -29,6 +31,7 @@
 
 mod it {
     pub mod atomic;
+    pub mod backup;
     pub mod bench;
     pub mod check;
     pub mod client;
@@ -43,6 +46,7 @@ mod it {
     pub mod peers;
     pub mod ports;
     pub mod protocol;
+    pub mod reload;
     pub mod repair;
     pub mod rng;
     pub mod saving;

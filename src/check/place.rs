@@ -65,8 +65,9 @@ fn log_directory(dir: &Path) -> Result<Directory, CheckError> {
     let mut logs = Vec::new();
     for entry in inside.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        // Backups that this program made, and history, lie next to the log.
+        // Backups that this program or the server made, and history, lie next to the log.
         if entry.path().is_dir()
+            && name != "backupdir"
             && !name.contains(".before-")
             && !name.contains(".temp-")
             && !name.ends_with(".history")

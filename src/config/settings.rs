@@ -42,6 +42,10 @@ pub struct Settings {
     pub aof_load_corrupt_tail_bytes_max: u64,
     /// `aof-timestamp-enabled`
     pub aof_timestamp_enabled: bool,
+    /// `backupdirname`, with `dir` in front: where BACKUP puts its links.
+    pub backup_directory: PathBuf,
+    /// `backup-sealed-ttl`, seconds; 0: a backup stays until BACKUP CLEANUP.
+    pub backup_sealed_ttl_s: u64,
     /// `restore-from`: the log that this server's is made from, if it has none yet.
     pub restore_from: Option<PathBuf>,
     /// `restore-to-timestamp`, Unix milliseconds.
@@ -291,6 +295,8 @@ impl From<&Config> for Settings {
             aof_load_truncated: from.bool("aof-load-truncated"),
             aof_load_corrupt_tail_bytes_max: from.bytes("aof-load-corrupt-tail-max-size"),
             aof_timestamp_enabled: from.bool("aof-timestamp-enabled"),
+            backup_directory: dir.join(to_path(from.text("backupdirname"))),
+            backup_sealed_ttl_s: from.number("backup-sealed-ttl"),
             restore_from: Some(from.text("restore-from")).filter(|path| !path.is_empty()).map(to_path),
             restore_to_ms: match from.number::<u64>("restore-to-timestamp") {
                 0 => None,

@@ -52,7 +52,6 @@ const NO_SCRIPTS: Standing = NoEffect("there are no scripts yet");
 const NO_TRACKING: Standing = NoEffect("there is no client tracking yet");
 const NO_TICK: Standing = NoEffect("`hz` is not changed by the number of clients");
 const NO_FETCH: Standing = NoEffect("memory access is tuned by the server itself");
-const NO_BACKUP: Standing = NoEffect("there is no BACKUP command");
 const NAMED_NODE: Standing = NoEffect("the server does not say where it stands");
 const RANDOM_SEED: Standing = NoEffect("hashes are seeded at random; no order of keys depends on it");
 const REDIS_ERRORS: Standing = NoEffect("INFO and errors are those of Redis in any case");
@@ -181,8 +180,8 @@ pub static SECTIONS: [Section; 9] = [
         d("bgsave-cpulist", &["bgsave_cpulist"], OPTIONAL, "", IMMUTABLE, NO_FORK),
         d("bgsave-default-method", &[], Kind::Choice(BGSAVE_METHOD), "fork", RUNTIME, NO_FORK),
         d("forkless-infrastructure-enabled", &[], BOOL, "no", IMMUTABLE, NO_FORK),
-        d("backupdirname", &[], Kind::Text(Check::DirNameNotEmpty), "backupdir", IMMUTABLE, NO_BACKUP),
-        d("backup-sealed-ttl", &[], COUNT, "0", RUNTIME, NO_BACKUP),
+        d("backupdirname", &[], Kind::Text(Check::DirNameNotEmpty), "backupdir", IMMUTABLE, HONOURED),
+        d("backup-sealed-ttl", &[], COUNT, "0", RUNTIME, HONOURED),
         d("preload-file", &[], OPTIONAL, "", IMMUTABLE, PRELOAD_REFUSED),
         d("rdb-key-save-delay", &[], int(-INT_MAX - 1, INT_MAX), "0", HIDDEN, NO_TEST_AID),
         d("key-load-delay", &[], int(-INT_MAX - 1, INT_MAX), "0", HIDDEN, NO_TEST_AID),

@@ -101,7 +101,12 @@ impl Keeper {
         }
         let Some((index, created_ms, generation, why)) = flush else { return Ok(()) };
         let entries = manifest.entries[..index].to_vec();
-        self.keep_set(format!("{created_ms:013}-{generation}"), Manifest { entries, edit: manifest.edit }, &why)
+        let set = self.history_set(format!("{created_ms:013}-{generation}"));
+        self.keep_set(&set, Manifest { entries, edit: manifest.edit }, Some(&why))
+    }
+
+    fn history_set(&self, dirname: String) -> Directory {
+        Directory { data_dir: self.history(), dirname, ..self.directory().clone() }
     }
 
     /// Gives the files of a whole log a second name, so that it can be brought back, unless nothing is to be kept.
@@ -111,12 +116,18 @@ impl Keeper {
         }
         let generations = manifest.entries.iter().filter_map(|entry| entry.segment.map(|segment| segment.generation));
         let generation = generations.max().unwrap_or(0);
-        self.keep_set(format!("{now_ms:013}-{generation}"), manifest.clone(), why)
+        self.keep_set(&self.history_set(format!("{now_ms:013}-{generation}")), manifest.clone(), Some(why))
     }
 
-    fn keep_set(&self, dirname: String, mut manifest: Manifest, why: &str) -> Result<(), KeeperError> {
+    /// Gives the files of `manifest`, which never change again, a second name each in the directory of `set`, with a manifest that makes
+    /// them a log by themselves. The manifest comes last.
+    pub(super) fn keep_set(
+        &self,
+        set: &Directory,
+        mut manifest: Manifest,
+        why: Option<&str>,
+    ) -> Result<(), KeeperError> {
         let dir = self.directory();
-        let set = Directory { data_dir: self.history(), dirname, ..dir.clone() };
         let path = set.path();
         let failed = |action| {
             let path = path.clone();
@@ -135,14 +146,16 @@ impl Keeper {
             }
         }
         let text = set.file("why");
-        if !dir.fs.exists(&text).map_err(failed("look for"))? {
+        if let Some(why) = why
+            && !dir.fs.exists(&text).map_err(failed("look for"))?
+        {
             let file = dir.fs.open(&text, Open::Create).map_err(failed("write into"))?;
             write_all_at(&*file, why.as_bytes(), 0).map_err(failed("write into"))?;
             file.sync_all().map_err(failed("sync"))?;
         }
         dir.fs.sync_dir(&path).map_err(failed("sync"))?;
         // The manifest comes last: a set without one was not finished.
-        switch_manifest(&set, &manifest).map_err(|error| match error {
+        switch_manifest(set, &manifest).map_err(|error| match error {
             SwitchError::Before(error) => error,
             SwitchError::During(error) => {
                 KeeperError::Io { action: "finish", path: path.clone(), error: io::Error::other(error.to_string()) }
@@ -191,7 +204,8 @@ impl Keeper {
     }
 }
 
-fn remove_set(set: &Directory) {
+/// Removes the directory of a set. What can't be removed stays.
+pub(super) fn remove_set(set: &Directory) {
     // The manifest goes first: a set without one counts as unfinished.
     let _ = set.fs.unlink(&set.manifest());
     for name in set.fs.list(&set.path()).unwrap_or_default() {

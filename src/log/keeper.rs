@@ -264,7 +264,7 @@ impl Keeper {
         self.rewrite.take_if(|running| *running == rewrite);
     }
 
-    fn check(&self) -> Result<(), KeeperError> {
+    pub(super) fn check(&self) -> Result<(), KeeperError> {
         self.check_poisoned()?;
         if self.closed.is_some() && self.standing.is_none() { Err(KeeperError::Closed) } else { Ok(()) }
     }
@@ -274,7 +274,7 @@ impl Keeper {
     }
 
     /// Ends the current generation at `ends` and begins `generation`, with one switch.
-    fn next_generation(
+    pub(super) fn next_generation(
         &mut self,
         generation: u64,
         barrier: Option<Segment>,
@@ -506,7 +506,8 @@ pub(crate) fn switch_manifest(dir: &Directory, manifest: &Manifest) -> Result<()
     switch_manifest_at(dir, manifest, &dir.manifest())
 }
 
-fn switch_manifest_at(dir: &Directory, manifest: &Manifest, target: &Path) -> Result<(), SwitchError> {
+/// Makes `manifest` the durable one at another place than the log's own.
+pub(crate) fn switch_manifest_at(dir: &Directory, manifest: &Manifest, target: &Path) -> Result<(), SwitchError> {
     let aside: PathBuf = dir.manifest_aside();
     let before = |error| SwitchError::Before(KeeperError::Io { action: "write", path: aside.clone(), error });
     let during = |action, path: &Path, error| {

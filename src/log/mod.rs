@@ -72,6 +72,7 @@
 //! [`Keeper::barrier`] with every core's [`CoreLog::end`], [`CoreLog::enter_generation`] on each; the same for a rewrite's cut. A clean
 //! stop: drain, [`CoreLog::seal_clean_stop`], carry out its write.
 
+mod backup;
 mod batch;
 mod core;
 mod cut;
@@ -90,6 +91,7 @@ mod segment;
 mod types;
 
 pub use self::core::{Admission, Completion, CoreLog, FrameWrite, LogConfig, LogOp, SegmentEnd, Token, Transaction};
+pub use backup::Sealed;
 pub(crate) use batch::Batch;
 pub use batch::encoded_bytes;
 pub use cut::{Advance, DurableCut};
@@ -103,7 +105,7 @@ pub use frame::{
 };
 pub use history::{HISTORY_SUFFIX, Retention, barrier_commands};
 pub use keeper::{BarrierEffects, Keeper, Rewrite};
-pub(crate) use keeper::{SwitchError, switch_manifest};
+pub(crate) use keeper::{SwitchError, switch_manifest, switch_manifest_at};
 pub use manifest::{Entry, MANIFEST_BYTES_MAX, Manifest, ManifestFault, Role, SegmentEntry};
 pub use parse::{Broken, read_command};
 pub use rounds::Rounds;

@@ -1,5 +1,6 @@
 //! What can be seen of a running server: clocks, counters, slow commands.
 
+mod backup;
 mod clock;
 mod commits;
 pub mod info;
@@ -14,6 +15,7 @@ mod slowlog;
 mod stats;
 mod syslog;
 
+pub use backup::{Backup, BackupState};
 pub use clock::{Ticks, unix_ms, unix_us};
 pub use commits::CommitStats;
 pub use latency::{LatencyEvent, LatencyEvents, LatencySample};

@@ -17,8 +17,9 @@ use super::plain::PlainPart;
 use super::plan::{Base, Options, Plan, SegmentPlan};
 use super::replay::walk_frame;
 use crate::log::{
-    Batch, Directory, Entry, FrameHeader, HEAD_BYTES, Incarnation, Keeper, LINE_BYTES, Role, Segment, SegmentEntry,
-    SegmentHeader, SegmentKind, SwitchError, Window, read_marks, reread, switch_manifest, write_mark,
+    Batch, Directory, Entry, FrameHeader, HEAD_BYTES, Incarnation, Keeper, LINE_BYTES, Manifest, Role, Segment,
+    SegmentEntry, SegmentHeader, SegmentKind, SwitchError, Window, read_marks, reread, switch_manifest,
+    switch_manifest_at, write_mark,
 };
 use crate::storage::{AlignedBuf, File, Open, write_all_at};
 
@@ -50,8 +51,8 @@ impl Plan {
         Ok(Keeper::stand_by(dir, incarnation, self.manifest, numbers, lock))
     }
 
-    /// Has a log that is not there yet begin with a copy of an RDB file, which is loaded from the copy. No manifest names it before
-    /// [`Plan::repair`]: whatever happens until then, the next start does the same again.
+    /// Has a log that is not there yet begin with a copy of an RDB file, which is loaded from the copy. The manifest does not name it before
+    /// [`Plan::repair`], but the opening manifest does: whatever happens until then, the next start removes it and does the same again.
     ///
     /// A copy, since whoever puts another file in the place of the RDB file may do so by writing into it. Keys whose time is over stay
     /// in it until they expire by the log: it is a base (rule S4).
@@ -60,11 +61,17 @@ impl Plan {
         self.make_directory()?;
         let name = self.dir.base_name(1);
         let path = self.dir.file(&name);
+        let base = Entry { name: name.clone(), seq: 1, role: Role::Base, segment: None };
+        let opening = Manifest { entries: vec![base.clone()], edit: 0 };
+        switched(switch_manifest_at(&self.dir, &opening, &self.dir.opening_manifest()))?;
+        self.opening = Some(self.dir.opening_manifest());
+        // One that an earlier start left there is replaced, and then it is the log's own.
+        self.leftovers.retain(|leftover| *leftover != path);
         let failed = |error| RecoveryError::Io { action: "copy", path: rdb.to_path_buf(), error };
         let source = self.dir.fs.open(rdb, Open::Read).map_err(failed)?;
         let len = source.len().map_err(failed)?;
         copy_and_replace(&self.dir, &*source, (&name, &path), len, |_| Ok(())).map_err(failed)?;
-        self.manifest.entries.push(Entry { name, seq: 1, role: Role::Base, segment: None });
+        self.manifest.entries.push(base);
         self.base = Some(Base::Rdb(path));
         self.fresh = false;
         Ok(())
@@ -171,8 +178,12 @@ fn remove_leftovers(dir: &Directory, leftovers: &[PathBuf], opening: Option<&Pat
     }
 }
 
-fn switch(dir: &Directory, manifest: &crate::log::Manifest) -> Result<(), RecoveryError> {
-    switch_manifest(dir, manifest).map_err(|error| match error {
+fn switch(dir: &Directory, manifest: &Manifest) -> Result<(), RecoveryError> {
+    switched(switch_manifest(dir, manifest))
+}
+
+fn switched(result: Result<(), SwitchError>) -> Result<(), RecoveryError> {
+    result.map_err(|error| match error {
         SwitchError::Before(error) | SwitchError::During(error) => error.into(),
     })
 }

@@ -621,6 +621,8 @@ impl World {
         self.relaxed = self.logs.iter().any(CoreLog::is_relaxed);
         if let Some(kept) = self.kept.take() {
             (self.acknowledged, self.secured, self.relaxed) = kept;
+            // In the middle of the switch it may be the new log that is found, which was perhaps written in the other way.
+            self.killed |= !self.closed;
         }
         (self.closed, self.opening) = (false, None);
         for op in self.ops.iter_mut().flat_map(|ops| ops.drain(..)) {
@@ -836,6 +838,91 @@ fn x6_power_goes_off_at_every_step_of_a_barrier_and_of_another_policy() {
             }
             log_more(world);
         });
+    }
+}
+
+/// Content of every file in a directory.
+fn files_of(dir: &Directory) -> Vec<(String, Vec<u8>)> {
+    let names = dir.fs.list(&dir.path()).unwrap();
+    let read = |name: &String| crate::storage::read_file(&*dir.fs, &dir.file(name), u64::MAX).unwrap();
+    names.iter().map(|name| (name.clone(), read(name))).collect()
+}
+
+/// Whatever happens to the log afterwards, power cuts and repairs included.
+#[test]
+fn s7_a_backup_by_hard_link_holds_one_instant_and_never_changes() {
+    for seed in 0..60 {
+        let mut world = World::new(seed);
+        world.start(1 + seed as u16 % 3, false);
+        world.run(120);
+        if world.closed || world.opening.is_some() || !world.drain() {
+            continue;
+        }
+        let ends: Vec<_> = world.logs.iter().map(CoreLog::end).collect();
+        let (segments, files) =
+            world.keeper.as_mut().unwrap().seal_backup("backup", &ends, world.now_ms).expect("the disk is sound");
+        world.enter(segments);
+        let set = Directory { dirname: "backup".into(), ..world.dir.clone() };
+        let before = files_of(&set);
+        assert_eq!(files.unwrap().len(), before.len());
+        let ends_again: Vec<_> = world.logs.iter().map(CoreLog::end).collect();
+        let again = world.keeper.as_mut().unwrap().seal_backup("backup", &ends_again, world.now_ms);
+        let (segments, files) = again.expect("the log goes on");
+        world.enter(segments);
+        assert!(files.is_err(), "a directory that holds something is left alone");
+        for round in 0..3 {
+            world.run(80);
+            world.crash([PowerCut::Random, PowerCut::LoseAll, PowerCut::KeepAll][round]);
+            world.start(2, false);
+        }
+        assert!(files_of(&set) == before, "seed {seed}: the backup has changed");
+        let options = Options { lock_held: true, ..Options::default() };
+        let mut state = Recovered::default();
+        super::plan(&set, &options).unwrap().replay(&mut state).unwrap();
+        for (core, end) in ends.iter().enumerate() {
+            let records = &world.lives[0].records[core][..end.last_lsn as usize];
+            let effects: usize = records.iter().map(|record| record.effects.len()).sum();
+            assert_eq!(state.effects.get(&(0, core)).map_or(0, Vec::len), effects, "seed {seed} core {core}");
+        }
+    }
+}
+
+/// A first start with an RDB file may end at any step, and the next one does not refuse.
+#[test]
+fn s4_power_goes_off_at_every_step_of_beginning_with_an_rdb_file() {
+    for nth in 1.. {
+        let mut world = World::new(nth);
+        let rdb = PathBuf::from("/dump.rdb");
+        let mut content = Vec::new();
+        crate::resp::write_command(&mut content, words("0:0:1:0", b""));
+        let file = world.fs.open(&rdb, Open::Create).unwrap();
+        write_all_at(&*file, &content, 0).unwrap();
+        file.sync_all().unwrap();
+        world.fs.sync_dir(Path::new("/")).unwrap();
+        let begin = |world: &mut World| {
+            let mut plan = plan(&world.dir, &Options::default())?;
+            if plan.fresh {
+                plan.begin_with(&rdb)?;
+            }
+            let (id, entropy, segment_bytes) = (world.rng.next(), world.rng.next(), SEGMENT_BYTES_MIN);
+            plan.repair(Incarnation { id, cores: 2, segment_bytes, entropy, relaxed: false, boot: 0 }, world.now_ms)
+        };
+        world.fs.fail_nth(nth, Fault::PowerOff);
+        let begun = begin(&mut world).is_ok();
+        let reached = world.fs.is_off();
+        world.fs.clear_fault();
+        for how in [PowerCut::Random, PowerCut::LoseAll] {
+            world.fs.power_cut(how);
+            drop(begin(&mut world).unwrap());
+        }
+        let found = plan(&world.dir, &Options::default()).unwrap();
+        let mut state = Recovered::default();
+        found.replay(&mut state).unwrap();
+        assert!(state.effects.contains_key(&(0, 0)) && found.opening.is_none(), "operation {nth}");
+        if !reached {
+            assert!(begun && nth > 20);
+            return;
+        }
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Everyone {
     pub latency: LatencyEvents,
     /// The last snapshots and rewrites, and those under way.
     pub saves: SaveState,
+    /// The backup by hard link.
+    pub backup: Mutex<crate::observe::Backup>,
     /// What the server's end is to do besides.
     pub shutdown: Mutex<crate::config::ShutdownOptions>,
     /// Names the history of the data for replicas: 40 hex digits.
@@ -98,6 +100,7 @@ impl Everyone {
             ending: AtomicBool::new(false),
             latency: LatencyEvents::default(),
             saves: SaveState::new(unix_ms() / 1000, cores),
+            backup: Mutex::default(),
             shutdown: Mutex::default(),
             replication_id: Mutex::new(random_id()),
             subscriptions: counters(),
@@ -118,6 +121,11 @@ impl Everyone {
     pub fn set_settings(&self, settings: Settings) {
         *self.settings.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(settings);
         self.settings_version.fetch_add(1, Ordering::Release);
+    }
+
+    /// The backup by hard link.
+    pub fn backup(&self) -> std::sync::MutexGuard<'_, crate::observe::Backup> {
+        self.backup.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// The port of a core's own.

@@ -59,6 +59,7 @@ impl Core {
         self.close_idle();
         self.save_if_due();
         self.rewrite_if_due();
+        self.expire_backup();
     }
 
     /// Closes clients that have been silent for longer than `timeout` allows.

@@ -79,6 +79,15 @@ pub enum Order {
         /// Which opening.
         rewrite: Rewrite,
     },
+    /// Seal a backup; answered to the task.
+    Backup {
+        /// Who asks.
+        tx: TxId,
+        /// The directory's name, beside the log's.
+        dirname: String,
+        /// Where each core's log ended.
+        ends: Vec<SegmentEnd>,
+    },
     /// Give an opening up for which no core has written anything. Has no answer.
     OpenAbort,
     /// Close the log, or give up one that is being opened; answered to the task like [`Order::RewriteEnd`].
@@ -101,6 +110,10 @@ pub struct RewriteCut {
     /// Path of the new base.
     pub base: std::path::PathBuf,
 }
+
+/// What became of a backup: where the cores go on, and its files or why there are none; or why nothing was done, and whether it is unknown
+/// what is on the disk.
+pub type BackupResult = Result<(Vec<Segment>, Result<Vec<std::path::PathBuf>, String>), (String, bool)>;
 
 /// The way to the keeper's thread.
 #[derive(Clone)]
@@ -264,6 +277,11 @@ fn carry_out(keeper: &mut Keeper, order: Order, cores: &[Outside], settings: &dy
             keeper.set_retention(retention(&settings()));
             let answer = Answer::Rewritten(keeper.open_end(rewrite, unix_ms()).map_err(told));
             cores[tx.core as usize].post(Envelope::Answer { tx, answer });
+        }
+        Order::Backup { tx, dirname, ends } => {
+            let sealed = keeper.seal_backup(&dirname, &ends, unix_ms()).map_err(told);
+            let sealed = sealed.map(|(segments, files)| (segments, files.map_err(|error| error.to_string())));
+            cores[tx.core as usize].post(Envelope::Answer { tx, answer: Answer::Backup(sealed) });
         }
         Order::OpenAbort => keeper.open_abort(),
         Order::Close { tx, ends } => {

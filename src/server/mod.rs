@@ -4,6 +4,7 @@ mod accounting;
 #[cfg(test)]
 mod accounting_tests;
 mod admin;
+mod backup;
 mod blocking;
 mod clients;
 mod core;
@@ -54,6 +55,7 @@ mod waits;
 mod watch_tests;
 
 pub use accounting::UnderWay;
+pub(crate) use backup::{clean_up, seal};
 pub(crate) use blocking::{SETTLED, parse_timeout, timeout_of};
 pub(crate) use clients::describe_client;
 pub use clients::{ClientFilter, ClientType};
@@ -62,7 +64,7 @@ pub use core::{Core, Everyone};
 pub use daemon::detach;
 pub use digest::Digest;
 pub(crate) use instant::{Whole, at_one_instant, end_server};
-pub use keeper::{KeeperClient, RewriteCut};
+pub use keeper::{BackupResult, KeeperClient, RewriteCut};
 pub use loading::Progress;
 pub(crate) use loading::{ensure_effect, try_load};
 pub use move_shard::Moved;

@@ -60,6 +60,8 @@ impl Core {
 
     /// Logs nothing from here on. All cores stand still.
     pub(super) fn close_log(&mut self) {
+        // Another core's message that this log is durable may still be on its way: afterwards nobody would look.
+        self.log_advanced();
         self.shard.journal().close();
         self.mesh.hold(false);
         self.sync_due = false;

@@ -402,6 +402,8 @@ pub enum Answer {
     RewriteCut(Result<Box<crate::server::RewriteCut>, (String, bool)>),
     /// The log begins with its new base; or why not, as above.
     Rewritten(Result<(), (String, bool)>),
+    /// A backup is sealed.
+    Backup(crate::server::BackupResult),
     /// What a [`Request::Query`] found.
     Finding(crate::server::Finding),
     /// Versions of watched keys.

@@ -1,5 +1,6 @@
 //! Commands about the server.
 
+mod backup;
 mod cluster;
 mod commands;
 mod config;
@@ -25,6 +26,7 @@ use super::Exec;
 /// The family's handlers.
 pub(super) fn handlers() -> Vec<(&'static str, Exec)> {
     [
+        backup::handlers(),
         cluster::handlers(),
         commands::handlers(),
         config::handlers(),

@@ -2,7 +2,7 @@
 
 use super::Overview;
 use super::text::Section;
-use crate::observe::CommitStats;
+use crate::observe::{BackupState, CommitStats};
 use crate::server::CoreReport;
 use std::sync::atomic::Ordering;
 
@@ -46,6 +46,7 @@ pub fn persistence(info: &Overview, section: &mut Section) {
     section.field("aof_last_write_status", if failed { "err" } else { "ok" });
     section.field("aof_last_cow_size", rewrite_peak);
     section.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
+    section.field("backup_in_progress", (info.everyone.backup().state == BackupState::Incrementing) as u8);
     if info.settings.appendonly {
         let base_bytes = saves.log_base_bytes.load(Ordering::Relaxed);
         let written = info.sum(|report| report.log.as_ref().map_or(0, |log| log.bytes_written));

@@ -1,4 +1,4 @@
-//! CONFIG, LATENCY, MEMORY, MODULE and SLOWLOG.
+//! BACKUP, CONFIG, LATENCY, MEMORY, MODULE and SLOWLOG.
 
 use crate::command::spec::row::*;
 
@@ -8,6 +8,45 @@ const ADMINS: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
 const EVERY_NODE: &[&str] = &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"];
 /// The same for shards.
 const EVERY_SHARD: &[&str] = &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
+
+/// As in Redis 8.10.
+pub(super) const BACKUP: CommandSpec = container(
+    "backup",
+    0,
+    "8.10.0",
+    "Commands about backups.",
+    &[
+        cmd("backup|abort", 2, ADMIN | NOSCRIPT, PLAIN).doc("8.10.0", "Calls the backup off.", "O(1)"),
+        cmd("backup|cleanup", 2, ADMIN | NOSCRIPT, PLAIN).doc(
+            "8.10.0",
+            "Removes the files of the backup.",
+            "O(N) in the files",
+        ),
+        help("backup|help", 0, PLAIN, "8.10.0"),
+        cmd("backup|list", 2, ADMIN | STALE, PLAIN).doc("8.10.0", "The files of the backup.", "O(N) in the files"),
+        cmd("backup|seal", 2, ADMIN | NOSCRIPT, PLAIN).doc(
+            "8.10.0",
+            "Completes the backup: it holds everything up to now.",
+            "O(N) in the files",
+        ),
+        cmd("backup|start", 2, ADMIN | NOSCRIPT, PLAIN).doc("8.10.0", "Begins a backup.", "O(1)"),
+        cmd("backup|status", 2, ADMIN | STALE, PLAIN).doc("8.10.0", "How far the backup is.", "O(1)"),
+    ],
+)
+.help(&[
+    "START",
+    "    Begin a backup. The log is its beginning; nothing is copied.",
+    "SEAL",
+    "    Complete it: hard links to all files of the log, as it is now, in the backup directory.",
+    "STATUS",
+    "    Show how far it is.",
+    "LIST",
+    "    Show its files.",
+    "ABORT",
+    "    Call it off before it is sealed.",
+    "CLEANUP",
+    "    Remove its files.",
+]);
 
 pub(super) const CONFIG: CommandSpec = container(
     "config",

@@ -55,6 +55,7 @@ const COMMAND_SUBCOMMANDS: &[CommandSpec] = &[
 
 pub(in crate::command::spec) const COMMANDS: &[CommandSpec] = &[
     acl::ACL,
+    admin::BACKUP,
     cmd("bgrewriteaof", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, PLAIN).doc(
         "1.0.0",
         "Rewrites the append-only log in the background.",
