@@ -277,3 +277,21 @@ fn the_largest_clients_are_closed_first() {
     assert!(!rig.is_closing(small) && !rig.is_closing(exempt));
     assert_eq!(rig.with(1, |core| core.stats.evicted_clients), 1);
 }
+
+/// A core that holds no key is over no share of anything: it let one write in where there was room for none.
+#[test]
+fn where_nothing_fits_every_core_refuses_also_one_without_keys() {
+    let mut rig = Rig::new(2, &[]);
+    let clients = [0, 1].map(|core| rig.connect(core));
+    assert_eq!(rig.ask(clients[0], "config set maxmemory 1"), "+OK");
+    for client in clients {
+        for key in ["a", "b", "c", "d"] {
+            assert!(rig.ask(client, &format!("set {key} 1")).starts_with("-OOM "));
+        }
+        assert_eq!(rig.ask(client, "multi"), "+OK");
+        assert!(rig.ask(client, "set a 1").starts_with("-OOM "));
+        assert!(rig.ask(client, "exec").starts_with("-EXECABORT "));
+    }
+    assert_eq!(rig.ask(clients[1], "config set maxmemory 0"), "+OK");
+    assert_eq!(rig.ask(clients[0], "mset a 1 b 2 c 3 d 4"), "+OK");
+}

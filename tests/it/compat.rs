@@ -35,6 +35,8 @@ const NOTES: &str = "
 - `INFO` reports `redis_version:7.4.1` for tools that look at it; Basalt's own version is in `basalt_version`.
 - A client that waits for keys on several cores keeps its place in line, but is told of a new element a moment later than one whose
   keys are all on one core: a command that takes the element in that moment gets it, and the client waits on.
+- While `CLIENT PAUSE … ALL` holds, the commands of `CLIENT` get through; Redis holds back even `CLIENT UNPAUSE`.
+- In `SLOWLOG` a command of a transaction that ran on another core has `id=` and the client's number in place of its address.
 - `SORT` does not change how a sorted set is encoded; Redis makes a skiplist of it.
 - Reads leave expired keys to the active expiry, which finds them within a tenth of a second.
 - `SORT` with `BY` or `GET` in a transaction stops all cores for a moment if there are several.
