@@ -223,6 +223,10 @@ fn no_password_no_data() {
     client.expect("GET k", "NOAUTH Authentication required.");
     client.expect("AUTH wrong", "WRONGPASS invalid username-password pair or user is disabled.");
     client.expect("AUTH secret", "OK");
+    // Strangers are turned away while the data is still being loaded.
+    while client.say("PING").text().starts_with("LOADING") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     client.expect("SET k v", "OK");
     let mut client = server.client();
     let many: Vec<String> = (0..11).map(|i| i.to_string()).collect();
