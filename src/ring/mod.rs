@@ -15,12 +15,13 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use thiserror::Error;
 
-/// Entries of the submission queue. Small, since rings are charged to the user's memlock limit; a full queue is
-/// simply submitted early.
-const SUBMISSIONS: u32 = 512;
+/// Entries of the submission queue. Small, since rings are charged to the user's memlock limit, and every entry is used in
+/// its turn, so that a large queue throws other things out of the caches; a full queue is simply submitted early.
+const SUBMISSIONS: u32 = 128;
 
-/// Entries of the completion queue.
-const COMPLETIONS: u32 = 8192;
+/// Entries of the completion queue, as small as that for the same reason. What does not fit is kept by the kernel, and receives are
+/// armed again.
+const COMPLETIONS: u32 = 2048;
 
 /// Why a core cannot have its ring, and what to do.
 #[derive(Debug, Error)]
