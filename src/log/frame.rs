@@ -1,4 +1,4 @@
-//! The frame: one group commit in a segment, byte by byte in docs/formats/log.md.
+//! The frame: one group commit in a segment, byte by byte in docs/FORMATS.md.
 //!
 //! ```text
 //! header line (with an optional SELECT behind it, together HEAD_BYTES) | payload: RESP | trailer: mark lines | padding to the block

@@ -1,6 +1,6 @@
 //! The append-only log: one per core, one frame per group commit, in files that Redis and Valkey load as they are.
 //!
-//! The format is in `docs/formats/log.md`, the contract in `docs/DURABILITY.md`. The parts, in the order of a write:
+//! The format is in `docs/FORMATS.md`, the contract in `docs/DURABILITY.md`. The parts, in the order of a write:
 //!
 //! - [`CoreLog`], one core's log, a state machine without I/O: effects are encoded straight into the buffer that will be written
 //!   ([`CoreLog::append`], [`CoreLog::transaction`], [`CoreLog::append_mark`]), a batch is sealed into a frame when the commit before it

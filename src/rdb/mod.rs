@@ -7,7 +7,7 @@
 //! - [`Reader`] yields the [`Item`]s of a file or of one block.
 //! - [`dump`] and [`parse_dump`] make and read what DUMP and RESTORE carry.
 //!
-//! What is written is drawn byte by byte in `docs/formats/rdb.md`.
+//! What is written is drawn byte by byte in `docs/FORMATS.md`.
 
 pub mod crc;
 mod decode;
