@@ -53,3 +53,20 @@ impl Gathering {
         expected.min(connections as f32 / CONNECTIONS_PER_REQUEST).clamp(1.0, REQUESTS_MAX) as u32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_likely_to_come_is_waited_for() {
+        let lately = |gap_ns, completions| Gathering { gap_ns, completions, ..Gathering::default() };
+        let busy = lately(10_000.0, 2.0);
+        assert_eq!(busy.expected(50), 5, "0.2 a microsecond, for 25 of them");
+        assert_eq!(busy.expected(4), 1, "few clients would only wait for each other");
+        assert_eq!(busy.expected(0), 1);
+        assert_eq!(lately(60_000.0, 1.0).expected(1_000), 1, "a request now and then waits for nobody");
+        assert_eq!(Gathering::default().expected(1_000), 1);
+        assert_eq!(lately(1_000.0, 100.0).expected(10_000), 32);
+    }
+}
