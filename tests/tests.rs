@@ -14,6 +14,7 @@
 //! | [`it::snapshot`] | snapshots that hold no one instant, or that others cannot load |
 //! | [`it::check`] | rot that is served, or that basalt-check does not name |
 //! | [`it::fuzz`] | readers that hostile bytes crash, hang or fill with memory |
+//! | [`it::refused`] | acknowledgements of what the kernel refused to take |
 //! | [`it::reload`] | DEBUG RELOAD and LOADAOF that lose something, or leave log and memory at odds |
 //! | [`it::repair`] | repairs that lose what could be kept or load nowhere; a FLUSHALL by mistake; a time that cuts transactions |
 //! | [`it::limits`] | too many clients, slow readers, bulks announced and never sent |
@@ -46,6 +47,7 @@ mod it {
     pub mod peers;
     pub mod ports;
     pub mod protocol;
+    pub mod refused;
     pub mod reload;
     pub mod repair;
     pub mod rng;

@@ -32,6 +32,7 @@ pub(crate) struct Batch {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Savepoint {
     len: usize,
+    trailer_len: usize,
     entry_db: u16,
     db: Option<u16>,
 }
@@ -86,13 +87,33 @@ impl Batch {
     }
 
     pub(crate) fn savepoint(&self) -> Savepoint {
-        Savepoint { len: self.buf.len(), entry_db: self.entry_db, db: self.db }
+        Savepoint { len: self.buf.len(), trailer_len: self.trailer.len(), entry_db: self.entry_db, db: self.db }
     }
 
     pub(crate) fn roll_back(&mut self, to: Savepoint) {
         self.buf.truncate(to.len);
+        self.trailer.truncate(to.trailer_len);
         self.entry_db = to.entry_db;
         self.db = to.db;
+    }
+
+    /// Takes the last record, which began at `start`, out of the batch into one of its own.
+    pub(crate) fn split_off_last(&mut self, start: Savepoint, buf: AlignedBuf) -> Batch {
+        let mut last = Batch::new(buf, self.next_lsn() - 1);
+        last.buf.extend_from_slice(&self.buf[start.len..]);
+        last.trailer.extend_from_slice(&self.trailer[start.trailer_len..]);
+        last.count = 1;
+        // Where it begins with a SELECT of its own, that still holds.
+        last.entry_db = start.db.unwrap_or(self.entry_db);
+        last.db = self.db;
+        self.count -= 1;
+        self.roll_back(start);
+        last
+    }
+
+    /// The buffer, to be used again.
+    pub(crate) fn into_buf(self) -> AlignedBuf {
+        self.buf
     }
 
     /// The commands that follow run in `db`.

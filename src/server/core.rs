@@ -212,6 +212,8 @@ pub struct Core {
     /// Bytes of records logged up to the last rewrite's cut, and up to that of the last one that succeeded.
     pub(super) log_bytes_at_cut: u64,
     pub(super) log_bytes_dropped: u64,
+    /// How often all keys were flushed, which abandons every snapshot.
+    pub(super) flushes: u64,
     /// Its share of the memory.
     pub(super) memory: Memory,
     /// Operations of the log under way.
@@ -273,6 +275,7 @@ impl Core {
             standstill: Standstill::default(),
             log_bytes_at_cut: 0,
             log_bytes_dropped: 0,
+            flushes: 0,
             memory: Memory::new(mesh.me()),
             flights: LogFlights::default(),
             mail_turn: 0,

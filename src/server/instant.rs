@@ -69,7 +69,10 @@ impl Core {
 
     fn act(&mut self, act: Act) {
         match act {
-            Act::Flush { db } => self.shard.flush(db),
+            Act::Flush { db } => {
+                self.flushes += u64::from(db.is_none());
+                self.shard.flush(db);
+            }
             Act::Swap { a, b } => self.shard.swap(a, b),
             Act::Snapshot { order, at_once } => {
                 self.shard.begin_snapshot(*order);

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::keeper::Order;
 use crate::log::{FrameWrite, LogOp, Poisoned, Segment};
+use crate::net::Gate;
 use crate::observe::Ticks;
 use crate::shard::message::Envelope;
 use crate::storage::AlignedBuf;
@@ -60,6 +61,9 @@ impl Core {
                     let started = Ticks::now();
                     let result = write.segment.file.write_at(&write.buf, write.offset, false);
                     self.note_commit(write.buf.len() as u64, started, "aof-write");
+                    if !result.as_ref().is_ok_and(|&written| written == write.buf.len()) {
+                        self.take_back_replies();
+                    }
                     self.log_io_ended(write.token, result, Some(write.buf));
                     if let Some(sealed) = self.shard.journal().seal(now_ms) {
                         self.shard.sealed(sealed);
@@ -78,6 +82,30 @@ impl Core {
                 }
                 LogOp::Unused(segment) => self.order(Order::Remove(segment)),
                 LogOp::Retired(..) => {}
+            }
+        }
+    }
+
+    /// The kernel does not get what this pass logged, and its replies were made in the belief that it would (`everysec`, `no`). Nothing
+    /// of the pass has left the core yet: connections that are to be sent something are closed, since what became of their
+    /// writes is unknown, and replies on their way to other cores wait for the log.
+    #[cold]
+    fn take_back_replies(&mut self) {
+        let doomed: Vec<_> = self.conns.iter().filter(|conn| !conn.outbox.is_empty()).map(|conn| conn.place).collect();
+        doomed.into_iter().for_each(|at| self.close(at));
+        let lsn = self.shard.journal_ref().log_ref().map_or(0, |log| log.last_lsn());
+        let gate = Gate { core: self.me() as u16, lsn };
+        for message in self.mesh.unseen() {
+            match message {
+                Envelope::BatchDone(batch) => {
+                    batch.commands.iter_mut().filter(|command| !command.late).for_each(|command| {
+                        command.gate.get_or_insert(gate);
+                    });
+                }
+                Envelope::Late { gate: waits_for, .. } => {
+                    waits_for.get_or_insert(gate);
+                }
+                _ => {}
             }
         }
     }
@@ -189,6 +217,10 @@ impl Core {
     /// replies wait for it are closed (what became of their writes is unknown); from here on writes are refused.
     pub fn poison(&mut self, reason: Poisoned) {
         let me = self.me() as u16;
+        if self.shard.journal_ref().log_ref().is_some_and(|log| log.is_relaxed() && log.buffer_holds_records()) {
+            // What this pass has logged so far will not be written.
+            self.take_back_replies();
+        }
         if let Some(log) = self.shard.journal().log() {
             log.poison(reason);
         }

@@ -98,13 +98,26 @@ async fn open(handle: &Handle) -> Result<(), String> {
     while !handle.with(begin_alone) {
         handle.next_pass().await;
     }
-    let result = write_log(handle, true).await;
+    let result = unless_flushed(handle, async || write_log(handle, true).await).await;
     handle.with(|core| core.everyone.saves.rewrites.end(unix_ms() / 1000, result.is_ok()));
     match &result {
         Ok(()) => tracing::info!("the log is open: all that is written from here on is logged"),
         Err(error) => tracing::error!("the log could not be opened: {error}"),
     }
     result
+}
+
+/// Does `what`, which writes a snapshot, and does it again where it failed and all keys were flushed meanwhile: a flush abandons the
+/// snapshot of what is gone, and whoever asked for a base of the log wants one of what is there. The next is small.
+pub(super) async fn unless_flushed(handle: &Handle, what: impl AsyncFn() -> Result<(), String>) -> Result<(), String> {
+    loop {
+        let before = handle.with(|core| core.flushes);
+        let result = what().await;
+        if result.is_ok() || handle.with(|core| core.flushes == before) {
+            return result;
+        }
+        tracing::info!("all keys were flushed meanwhile; the log's base is written anew");
+    }
 }
 
 /// Writes a snapshot as the base of a log; with segments, the cores log from its instant on. Without, nobody does: that is

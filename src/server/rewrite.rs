@@ -4,7 +4,7 @@
 use super::core::Core;
 use super::instant::{go, stop_all, to_all};
 use super::keeper::Order;
-use super::opening::write_log;
+use super::opening::{unless_flushed, write_log};
 use super::snapshot::{begin_on_all, outcome};
 use super::task::Handle;
 use crate::observe::unix_ms;
@@ -63,9 +63,9 @@ pub(crate) fn begin_rewrite(core: &mut Core) -> Result<(), RewriteRefusal> {
     }
     core.tasks.spawn_conductor(move |handle| async move {
         let result = match handle.with(|core| core.shard.journal_ref().is_on()) {
-            true => rewrite(&handle).await,
+            true => unless_flushed(&handle, async || rewrite(&handle).await).await,
             // As long as this is under way no log is opened.
-            false => write_log(&handle, false).await,
+            false => unless_flushed(&handle, async || write_log(&handle, false).await).await,
         };
         let rewrites = &everyone.saves.rewrites;
         rewrites.end(unix_ms() / 1000, result.is_ok());

@@ -94,6 +94,11 @@ impl<M> Mesh<M> {
         self.held = held;
     }
 
+    /// The messages that the receivers can't see yet.
+    pub fn unseen(&mut self) -> impl Iterator<Item = &mut M> {
+        self.lanes.iter_mut().flatten().flat_map(|lane| lane.overflow.iter_mut())
+    }
+
     /// Moves what overflowed, and calls `ring_bell` with the ring of each core that sleeps and has mail.
     pub fn flush(&mut self, mut ring_bell: impl FnMut(RawFd)) {
         for (to, lane) in self.lanes.iter_mut().enumerate() {

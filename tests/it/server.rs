@@ -107,6 +107,14 @@ impl Server {
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
+    /// From now on the kernel takes no byte of its behind the first `bytes` of any file.
+    pub fn limit_file_size(&self, bytes: u64) {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+        // SAFETY: the process is a child that was not waited for, so the id is still its own; the old limit is not asked for.
+        let result = unsafe { libc::prlimit(self.child.id() as i32, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    }
+
     /// A clean stop by SIGTERM, which must succeed.
     pub fn stop(mut self) {
         self.signal(libc::SIGTERM);

@@ -117,6 +117,35 @@ fn appendonly_turned_off_and_on_again_and_again_loses_nothing() {
 }
 
 #[test]
+fn a_flushall_while_the_log_s_base_is_written_does_not_keep_the_log_from_it() {
+    for appendonly in ["no", "yes"] {
+        let dir = directory();
+        let options = format!("--cores 2 --snapshot-rate-limit 100kb --rdbcompression no --appendonly {appendonly}");
+        let server = Server::start(dir.path(), &options);
+        let (mut client, mut other) = (server.client(), server.client());
+        // At this rate its base would take 20 seconds.
+        (0..200).for_each(|i| client.expect(&format!("SET k:{i} {}", "v".repeat(10_000)), "OK"));
+        match appendonly {
+            "no" => client.send(&["CONFIG", "SET", "appendonly", "yes"]).unwrap(),
+            _ => client.expect("BGREWRITEAOF", "Background append only file rewriting started"),
+        }
+        while !persistence(&mut other, "aof_rewrite_in_progress:1") {}
+        other.expect("SET lost 1", "OK");
+        other.expect("FLUSHALL", "OK");
+        other.expect("SET kept 1", "OK");
+        if appendonly == "no" {
+            assert_eq!(client.read().unwrap(), Value::ok());
+        }
+        while persistence(&mut other, "aof_rewrite_in_progress:1") {}
+        let info = other.say("INFO persistence").text();
+        assert!(info.contains("aof_last_bgrewrite_status:ok") && info.contains("aof_enabled:1"), "{info}");
+        server.kill();
+        let server = Server::start(dir.path(), "--cores 1");
+        server.client().expect("KEYS *", "kept");
+    }
+}
+
+#[test]
 fn a_kill_while_the_log_is_turned_on_or_off_leaves_what_was_there_before() {
     let mut rng = Rng::new(seed());
     let dir = directory();

@@ -10,7 +10,7 @@ use crate::log::segment::Segment;
 use crate::log::types::FRAME_BYTES_LARGE;
 
 /// Blocks are no larger on any device; estimates that must hold in whichever segment comes next use it.
-const BLOCK_BYTES_MAX: u32 = 4096;
+pub(super) const BLOCK_BYTES_MAX: u32 = 4096;
 
 impl CoreLog {
     /// Whether a write whose records take `bytes` ([`crate::log::encoded_bytes`]) may run now. An effect may turn out longer: it
@@ -123,7 +123,7 @@ impl CoreLog {
     }
 
     #[inline]
-    fn fits_current(&self, frame: u64) -> bool {
+    pub(super) fn fits_current(&self, frame: u64) -> bool {
         match &self.closing {
             Some(next) => Self::fits_empty(next, frame),
             None => {

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::log::batch::{Batch, Unsealed};
+use crate::log::batch::{Batch, Savepoint, Unsealed};
 use crate::log::cut::DurableCut;
 use crate::log::error::{Poisoned, Refusal};
+use crate::log::frame::padded_bytes;
 use crate::log::segment::{Segment, SegmentKind};
 use crate::log::types::{CoreSet, Lsn, Mark, SEGMENT_BYTES_MIN, SyncPolicy};
 use crate::storage::{AlignedBuf, BufferPool};
@@ -16,6 +17,8 @@ mod relaxed;
 mod sealing;
 mod transaction;
 
+#[cfg(test)]
+mod relaxed_tests;
 #[cfg(test)]
 mod tests;
 
@@ -149,6 +152,10 @@ pub struct CoreLog {
     requested: bool,
     no_space: Option<String>,
     batch: Batch,
+    /// What stood in the batch before a record that finds no room yet, and goes out without waiting for it.
+    ahead: Option<Batch>,
+    /// The batch holds such a record.
+    overflows: bool,
     relocating: Option<Unsealed>,
     reserved_bytes: u64,
     flights: VecDeque<Flight>,
@@ -194,6 +201,8 @@ impl CoreLog {
             requested: false,
             no_space: None,
             batch: Batch::new(pool.take(), 1),
+            ahead: None,
+            overflows: false,
             relocating: None,
             reserved_bytes: 0,
             flights: VecDeque::new(),
@@ -224,23 +233,26 @@ impl CoreLog {
     /// never acknowledged.
     #[inline]
     pub fn append<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) -> Lsn {
+        let start = self.batch.savepoint();
         self.batch.select(db);
         self.batch.command(words);
-        self.end_record()
+        self.end_record(start)
     }
 
     /// As [`CoreLog::append`] for this core's part of a multi-core write.
     pub fn append_marked<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>, mark: Mark) -> Lsn {
+        let start = self.batch.savepoint();
         self.batch.select(db);
         self.batch.command(words);
         self.place_mark(mark, true);
-        self.end_record()
+        self.end_record(start)
     }
 
     /// Logs a mark without an effect: this core took part in a multi-core write and changed nothing (rule X2).
     pub fn append_mark(&mut self, mark: Mark) -> Lsn {
+        let start = self.batch.savepoint();
         self.place_mark(mark, false);
-        self.end_record()
+        self.end_record(start)
     }
 
     /// Begins a record of several effects, which will lie in one frame between MULTI and EXEC.
@@ -254,11 +266,15 @@ impl CoreLog {
         self.marks_unresolved = true;
     }
 
+    /// Ends the record that began at `start`.
     #[inline]
-    fn end_record(&mut self) -> Lsn {
+    fn end_record(&mut self, start: Savepoint) -> Lsn {
         let lsn = self.batch.end_record();
         debug_assert_eq!(lsn, self.next_lsn);
         self.next_lsn += 1;
+        if self.is_relaxed() && !self.fits_current(padded_bytes(self.batch_bytes(), self.segment.header.block_bytes)) {
+            self.look_for_overflow(start);
+        }
         lsn
     }
 
@@ -288,7 +304,12 @@ impl CoreLog {
 
     /// Bytes of records that wait for their frame.
     pub fn buffer_bytes(&self) -> u64 {
-        self.batch.content_bytes()
+        self.batch.content_bytes() + self.ahead.as_ref().map_or(0, Batch::content_bytes)
+    }
+
+    /// Whether records wait for their frame.
+    pub fn buffer_holds_records(&self) -> bool {
+        !self.nothing_gathered()
     }
 
     /// As [`CoreLog::durable_lsn`], of another core.
@@ -303,7 +324,7 @@ impl CoreLog {
 
     /// Whether everything logged is durable and nothing is under way: what a rendezvous waits for.
     pub fn is_drained(&self) -> bool {
-        self.batch.is_empty()
+        self.nothing_gathered()
             && self.relocating.is_none()
             && self.flights.is_empty()
             && self.unsynced.is_empty()
@@ -336,6 +357,8 @@ impl CoreLog {
             return CoreSet::EMPTY;
         }
         self.batch = Batch::fresh(&mut self.pool, self.next_lsn);
+        self.ahead = None;
+        self.overflows = false;
         self.relocating = None;
         self.closing = None;
         self.no_space = None;

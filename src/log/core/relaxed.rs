@@ -4,7 +4,10 @@
 use std::io;
 use std::sync::Arc;
 
+use super::admission::BLOCK_BYTES_MAX;
 use super::{Completion, CoreLog, Flight, LogOp, Token};
+use crate::log::batch::Savepoint;
+use crate::log::frame::padded_bytes;
 use crate::log::rounds::Rounds;
 use crate::log::segment::Segment;
 use crate::log::types::{CoreSet, Lsn};
@@ -34,10 +37,30 @@ impl CoreLog {
     }
 
     /// Whether replies wait until [`CoreLog::durable_lsn`] covers them: for the disk; or, where they don't wait for that, while a part
-    /// of a multi-core write is missing, since what stands behind it would fall with it (rule X1).
+    /// of a multi-core write is missing, since what stands behind it would fall with it (rule X1), or while a record finds no room,
+    /// so that the kernel does not have it at the end of the pass.
     #[inline]
     pub fn gates_writes(&self) -> bool {
-        !self.is_relaxed() || self.marks_unresolved
+        !self.is_relaxed() || self.marks_unresolved || self.overflows
+    }
+
+    /// A record that began at `start` turned out longer than what was admitted for it. Where no segment is prepared that takes it, it
+    /// waits for one, and so do the replies that depend on it. What stands before it in the batch was acknowledged without a
+    /// gate: it does not wait.
+    #[cold]
+    pub(super) fn look_for_overflow(&mut self, start: Savepoint) {
+        let frame = padded_bytes(self.batch_bytes(), BLOCK_BYTES_MAX);
+        if self.overflows || self.next.iter().any(|segment| Self::fits_empty(segment, frame)) {
+            return;
+        }
+        self.overflows = true;
+        let buf = self.pool.take();
+        let last = self.batch.split_off_last(start, buf);
+        let ahead = std::mem::replace(&mut self.batch, last);
+        match ahead.is_empty() {
+            true => self.pool.put(ahead.into_buf()),
+            false => self.ahead = Some(ahead),
+        }
     }
 
     /// The rounds of all cores.

@@ -11,10 +11,15 @@ impl CoreLog {
     /// Whether [`CoreLog::seal`] may have something to do: records wait and no commit is in the way.
     #[inline]
     pub fn ready_to_seal(&self) -> bool {
-        (!self.batch.is_empty() || self.relocating.is_some())
+        (!self.nothing_gathered() || self.relocating.is_some())
             && self.closing.is_none()
             && self.poisoned.is_none()
             && self.writing() < self.config.in_flight_max
+    }
+
+    /// No record waits for its frame.
+    pub(super) fn nothing_gathered(&self) -> bool {
+        self.batch.is_empty() && self.ahead.is_none()
     }
 
     pub(super) fn writing(&self) -> usize {
@@ -27,6 +32,22 @@ impl CoreLog {
         if !self.ready_to_seal() {
             return;
         }
+        match self.ahead.take() {
+            None => self.seal_gathered(now_ms),
+            Some(ahead) => {
+                let behind = std::mem::replace(&mut self.batch, ahead);
+                self.seal_gathered(now_ms);
+                let left = std::mem::replace(&mut self.batch, behind);
+                match left.is_empty() {
+                    true => self.pool.put(left.into_buf()),
+                    false => self.ahead = Some(left),
+                }
+            }
+        }
+        self.overflows &= !self.batch.is_empty();
+    }
+
+    fn seal_gathered(&mut self, now_ms: u64) {
         if self.segment_dead {
             return self.leave_dead_segment(now_ms);
         }
@@ -158,7 +179,7 @@ impl CoreLog {
 
     /// Nothing waits or is under way, and there is room for an empty frame beside the closing one.
     fn is_quiet(&self) -> bool {
-        self.batch.is_empty()
+        self.nothing_gathered()
             && self.relocating.is_none()
             && self.closing.is_none()
             && self.poisoned.is_none()

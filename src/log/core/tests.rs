@@ -87,6 +87,18 @@ impl Bench {
         }
     }
 
+    /// The writes that are asked for; segments are made meanwhile.
+    fn writes(&mut self) -> Vec<FrameWrite> {
+        let mut writes = Vec::new();
+        while let Some(op) = self.log.next_op() {
+            match op {
+                LogOp::Write(write) => writes.push(write),
+                op => self.carry_out(op),
+            }
+        }
+        writes
+    }
+
     fn settle(&mut self) {
         self.log.seal(1);
         while let Some(op) = self.log.next_op() {
@@ -128,8 +140,9 @@ fn one_commit_at_a_time_and_the_next_batch_gathers_behind_it() {
     let first = bench.write();
     bench.log.append(0, words(&["SET", "b", "1"]));
     bench.log.append(0, words(&["SET", "c", "1"]));
-    bench.log.seal(1);
     assert!(!bench.log.ready_to_seal() && bench.log.durable_lsn() == 0);
+    bench.log.seal(1);
+    assert!(bench.writes().is_empty(), "a commit is in the way");
     assert_eq!(bench.done(first).advanced, CoreSet::one(0));
     assert_eq!(bench.log.durable_lsn(), 1);
     let second = bench.write();
@@ -362,4 +375,251 @@ fn a_segment_that_comes_before_the_news_of_its_generation_is_used() {
         replayed.into_iter().skip_while(|(_, key)| key.parse::<u32>().is_err()).collect::<Vec<_>>(),
         expected.collect::<Vec<_>>()
     );
+}
+
+/// A log whose next segment is on its way, and a record that was admitted with little and became larger than what is left.
+fn overflowing() -> (Bench, Vec<LogOp>, String) {
+    let mut bench = bench(SyncPolicy::EverySecond, 1);
+    let orders: Vec<LogOp> = std::iter::from_fn(|| bench.log.next_op()).collect();
+    assert!(matches!(orders[..], [LogOp::NeedSegment { .. }]));
+    let long = "v".repeat(bench.log.segment().header.size_bytes as usize);
+    bench.log.append(3, words(&["SET", "before", "1"]));
+    assert!(!bench.log.gates_writes(), "the kernel has it before the reply leaves");
+    assert!(matches!(bench.log.admit(10), Admission::Ok));
+    bench.log.append(5, words(&["SREM", "long", &long]));
+    assert!(bench.log.gates_writes(), "the kernel will not have it at the end of the pass");
+    (bench, orders, long)
+}
+
+impl Bench {
+    /// The end of a pass while no segment comes. Returns the orders for segments.
+    fn end_pass(&mut self) -> Vec<LogOp> {
+        let mut orders = Vec::new();
+        self.log.seal(1);
+        while let Some(op) = self.log.next_op() {
+            match op {
+                LogOp::NeedSegment { .. } => orders.push(op),
+                op => self.carry_out(op),
+            }
+            self.log.seal(1);
+        }
+        orders
+    }
+}
+
+#[test]
+fn what_outgrew_its_room_is_not_told_of_before_the_kernel_has_it_and_holds_up_nothing_before_it() {
+    let (mut bench, mut orders, _) = overflowing();
+    orders.extend(bench.end_pass());
+    assert_eq!(bench.log.durable_lsn(), 1, "what was told without a gate is with the kernel");
+    // An effect that needs no admission, such as that of a key that expires.
+    bench.log.append(5, words(&["DEL", "behind"]));
+    orders.extend(bench.end_pass());
+    assert!(bench.log.gates_writes() && bench.log.durable_lsn() == 1 && !bench.log.is_drained());
+    orders.into_iter().for_each(|order| bench.carry_out(order));
+    bench.settle();
+    assert!(!bench.log.gates_writes() && bench.log.durable_lsn() == 3);
+    bench.log.request_sync();
+    bench.settle();
+    assert!(bench.log.is_drained());
+    bench.log.seal_clean_stop(2);
+    bench.settle();
+    bench.log.request_sync();
+    bench.settle();
+    let replayed = bench.replay();
+    assert_eq!(replayed, [(3, "before".into()), (5, "long".into()), (5, "behind".into())]);
+}
+
+#[test]
+fn what_stood_before_a_record_that_outgrew_its_room_survives_the_process() {
+    let (mut bench, ..) = overflowing();
+    bench.end_pass();
+    let Bench { fs, keeper, log, .. } = bench;
+    drop((keeper, log));
+    fs.kill();
+    let plan = plan(&directory(&fs), &Options::default()).unwrap();
+    let mut count = 0;
+    struct Count<'c>(&'c mut usize);
+    impl ReplaySink for Count<'_> {
+        fn base_rdb(&mut self, _: &std::path::Path) -> Result<u64, String> {
+            Err("none".to_string())
+        }
+        fn command(&mut self, _: Option<u16>, db: u16, args: Args<'_>) -> Result<(), String> {
+            assert_eq!((db, args.at(1)), (3, b"before".as_slice()));
+            *self.0 += 1;
+            Ok(())
+        }
+    }
+    plan.replay(&mut Count(&mut count)).unwrap();
+    assert_eq!(count, 1);
+}
+
+#[test]
+fn what_is_told_of_a_log_is_what_it_does() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    let empty = bench.log.buffer_bytes();
+    assert_eq!((bench.log.sealed_bytes(), bench.log.written_lsn(), bench.log.durable_lsn_of(0)), (0, 0, 0));
+    assert!(!bench.log.buffer_holds_records());
+    bench.log.append(0, words(&["SET", "a", "12345"]));
+    let record = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\n12345\r\n".len() as u64;
+    assert_eq!(bench.log.buffer_bytes(), empty + record);
+    assert!(bench.log.buffer_holds_records());
+    for _ in 0..2 {
+        bench.settle();
+        assert_eq!(bench.log.sealed_bytes(), empty + record, "without padding");
+    }
+    assert_eq!((bench.log.buffer_bytes(), bench.log.written_lsn(), bench.log.durable_lsn_of(0)), (empty, 1, 1));
+    assert!(!bench.log.buffer_holds_records());
+    // A round ends for those that do not wait for the disk, and for nobody else.
+    bench.log.see_round();
+    assert!(!bench.log.ready_to_seal() && !bench.log.sync_pending() && !bench.log.has_unsynced());
+}
+
+#[test]
+fn what_found_no_room_is_given_up_with_the_log_and_nothing_that_is_being_written() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    bench.log.append(0, words(&["SET", "a", "1"]));
+    let write = bench.write();
+    bench.log.append(0, words(&["SET", "b", "1"]));
+    assert_eq!(bench.log.abandon_unwritten(), CoreSet::EMPTY, "a write is under way");
+    assert!(bench.log.buffer_holds_records());
+    let _ = bench.log.on_complete(write.token, enospc(), Some(write.buf));
+    assert!(!bench.log.is_drained() && bench.log.durable_lsn() == 0);
+    assert_eq!(bench.log.abandon_unwritten(), CoreSet::one(0), "those who wait are told");
+    assert!(bench.log.is_drained() && bench.log.durable_lsn() == 2);
+
+    let mut failed = self::bench(SyncPolicy::Always, 1);
+    failed.log.append(0, words(&["SET", "a", "1"]));
+    let write = failed.write();
+    let _ = failed.log.on_complete(write.token, Ok(512), Some(write.buf));
+    failed.log.append(0, words(&["SET", "b", "1"]));
+    assert_eq!(failed.log.abandon_unwritten(), CoreSet::EMPTY, "what a failed log lost is never acknowledged");
+    assert_eq!(failed.log.durable_lsn(), 0);
+}
+
+#[test]
+fn w7_a_record_is_admitted_up_to_the_last_byte_that_its_segment_can_take() {
+    // Without a second segment: it is never made.
+    let mut bench = bench(SyncPolicy::Always, 1);
+    let header = bench.log.segment().header;
+    let close = CoreLog::close_bytes(bench.log.segment());
+    let extra = crate::log::batch::RECORD_BYTES_EXTRA + crate::log::frame::HEAD_BYTES as u64;
+    let most = (header.size_bytes - header.data_start() - close) / 4096 * 4096 - extra;
+    assert!(matches!(bench.log.admit(most + 1), Admission::WaitForSpace));
+    assert!(matches!(bench.log.admit(most), Admission::Ok));
+    bench.log.append(0, words(&["SET", "a", "1"]));
+    let gathered = bench.log.buffer_bytes() - crate::log::frame::HEAD_BYTES as u64;
+    assert!(matches!(bench.log.admit(most - gathered + 1), Admission::WaitForSpace));
+    assert!(matches!(bench.log.admit(most - gathered), Admission::Ok));
+}
+
+#[test]
+fn w7_segments_double_up_to_the_usual_size_and_what_is_larger_gets_room_to_spare() {
+    let fs = SimFs::new(1);
+    let plan = plan(&directory(&fs), &Options::default()).unwrap();
+    let usual = 4 * SEGMENT_BYTES_MIN;
+    let incarnation = Incarnation { id: 1, cores: 1, segment_bytes: usual, entropy: 1, relaxed: false, boot: 0 };
+    let (keeper, mut segments) = plan.repair(incarnation, 1).unwrap();
+    let first = segments.remove(0);
+    let mut expected = first.header.size_bytes;
+    assert!(expected < usual, "a generation begins small: {expected}");
+    let config = LogConfig { core: 0, policy: SyncPolicy::Always, segment_bytes: usual, in_flight_max: 1 };
+    let log = CoreLog::new(config, first, Arc::new(DurableCut::new(1)));
+    let mut bench = Bench { fs, keeper, log, slow: Vec::new() };
+    let mut asked = Vec::new();
+    while asked.len() < 5 {
+        bench.log.append(0, words(&["SET", "k", &"v".repeat(10_000)]));
+        bench.log.seal(1);
+        while let Some(op) = bench.log.next_op() {
+            if let LogOp::NeedSegment { bytes, .. } = op {
+                asked.push(bytes);
+            }
+            bench.carry_out(op);
+            bench.log.seal(1);
+        }
+    }
+    for bytes in asked {
+        expected = usual.min(2 * expected);
+        assert_eq!(bytes, expected);
+    }
+    // Beside the frame there is room for header, closing frame and the blocks of any device.
+    let frame = 4096 * 200;
+    assert!(matches!(bench.log.admit(frame - 4096), Admission::WaitForSpace));
+    let Some(LogOp::NeedSegment { bytes, .. }) = bench.log.next_op() else { panic!("a segment is asked for") };
+    assert_eq!(bytes, frame + 3 * 4096);
+}
+
+#[test]
+fn several_commits_are_under_way_at_once_where_that_is_asked_for_and_no_more() {
+    let mut bench = bench(SyncPolicy::Always, 2);
+    let mut writes = Vec::new();
+    for key in ["a", "b", "c"] {
+        bench.log.append(0, words(&["SET", key, "1"]));
+        bench.log.seal(1);
+        writes.extend(bench.writes());
+    }
+    assert_eq!(writes.iter().map(|write| write.offset).collect::<Vec<_>>(), [512, 1024]);
+    // The second ends first: nothing is acknowledged over a gap.
+    assert_eq!(bench.done(writes.remove(1)).advanced, CoreSet::EMPTY);
+    bench.log.seal(1);
+    writes.extend(bench.writes());
+    assert_eq!((bench.log.durable_lsn(), writes.len()), (0, 2), "one has ended, so another may begin");
+    for write in writes {
+        let _ = bench.done(write);
+    }
+    assert!(bench.log.is_drained() && bench.log.durable_lsn() == 3);
+}
+
+#[test]
+fn w5_a_frame_without_records_is_written_only_where_nothing_else_waits_or_is_under_way() {
+    let empty_frames = |bench: &mut Bench| {
+        bench.log.seal_idle(2);
+        bench.log.seal_clean_stop(2);
+        let writes = bench.writes();
+        let headers = writes.iter().map(|write| {
+            let seed = write.segment.header.seed;
+            let header = crate::log::frame::read_header(&write.buf, seed, write.offset).unwrap();
+            (header.flags, header.count, header.durable_lsn)
+        });
+        let headers: Vec<_> = headers.collect();
+        writes.into_iter().for_each(|write| drop(bench.done(write)));
+        headers
+    };
+    let mut bench = bench(SyncPolicy::Always, 2);
+    bench.log.append(0, words(&["SET", "a", "1"]));
+    assert!(empty_frames(&mut bench).is_empty(), "a record waits");
+    let write = bench.write();
+    assert!(empty_frames(&mut bench).is_empty(), "a write is under way");
+    let _ = bench.log.on_complete(write.token, enospc(), Some(write.buf));
+    assert!(empty_frames(&mut bench).is_empty(), "a frame looks for another segment");
+    bench.settle();
+    assert_eq!(bench.log.durable_lsn(), 1);
+    bench.log.seal_idle(2);
+    assert_eq!(empty_frames(&mut bench), [(0, 0, 1)], "the medium learns how far acknowledgement went, once");
+    bench.log.seal_idle(2);
+    assert!(bench.log.next_op().is_none());
+    assert_eq!(empty_frames(&mut bench), [(crate::log::frame::FLAG_CLEAN_STOP, 0, 1)]);
+    bench.log.append(0, words(&["SET", "a", &"v".repeat(5000)]));
+    let write = bench.write();
+    let _ = bench.log.on_complete(write.token, Ok(512), Some(write.buf));
+    assert!(empty_frames(&mut bench).is_empty(), "the log has failed");
+}
+
+#[test]
+fn a_frame_has_the_time_that_redis_reads_only_where_there_are_commands() {
+    let mut bench = bench(SyncPolicy::Always, 1);
+    bench.log.set_timestamps(true);
+    bench.log.append_mark(Mark { tx_id: 1, participants: CoreSet::one(0) });
+    let write = bench.write();
+    assert!(!write.buf.windows(4).any(|word| word == b"#TS:"), "there is nothing to be replayed");
+    let _ = bench.done(write);
+    bench.log.append(0, words(&["SET", "a", "1"]));
+    let write = bench.write();
+    assert_eq!(write.buf.windows(4).filter(|word| word == b"#TS:").count(), 1);
+    let _ = bench.done(write);
+    bench.log.set_timestamps(false);
+    bench.log.append(0, words(&["SET", "b", "1"]));
+    let write = bench.write();
+    assert!(!write.buf.windows(4).any(|word| word == b"#TS:"));
+    let _ = bench.done(write);
 }

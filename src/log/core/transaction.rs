@@ -50,7 +50,7 @@ impl Transaction<'_> {
         if let Some(mark) = mark {
             self.log.place_mark(mark, self.effects > 0);
         }
-        Some(self.log.end_record())
+        Some(self.log.end_record(self.savepoint))
     }
 }
 
