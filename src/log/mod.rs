@@ -82,6 +82,8 @@ mod frame;
 mod hex;
 mod history;
 mod keeper;
+#[cfg(test)]
+mod keeper_tests;
 mod manifest;
 mod opening;
 mod parse;

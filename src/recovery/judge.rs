@@ -152,9 +152,11 @@ pub(crate) fn judge_incarnation(
             segment.continued = Continued::Elsewhere;
         }
     }
+    let mut lost_frames = false;
     for segment in segments.iter() {
         let durable_lsn = durable[segment.header.core as usize];
         let row = segment.classify(durable_lsn);
+        lost_frames |= matches!(row, Row::HoleTorn | Row::BeyondTear);
         match row.verdict() {
             Verdict::Intact => {}
             // What a newer incarnation was built on has been repaired: nothing in it is torn any more.
@@ -174,6 +176,9 @@ pub(crate) fn judge_incarnation(
     }
 
     let floor: Vec<Lsn> = (0..cores).map(|core| settled(segments, core, last_generation)).collect();
+    // The end of a process leaves no later frame without the ones before it. The device lost some, though the machine ran on: what it
+    // kept is no better known than after a loss of power.
+    let boot = if lost_frames { 0 } else { boot };
     let round = if newest { newest_round(segments, last_generation, boot, &floor, &written) } else { None };
     let mut cut = round.clone().unwrap_or_else(|| written.clone());
     compute_cut(segments, &mut cut);

@@ -84,9 +84,8 @@ impl CoreLog {
             return;
         }
         self.requested = false;
-        if self.no_space.take().is_some() {
-            self.cut.rounds().obstruct(self.config.core, None);
-        }
+        self.no_space = None;
+        self.cut.rounds().obstruct(self.config.core, None);
         assert!(header.core == self.config.core && header.incarnation == self.segment.header.incarnation);
         let newest = self.next.back().or(self.closing.as_ref()).unwrap_or(&self.segment);
         assert!(header.seq > newest.header.seq, "segments come in the order of their numbers");

@@ -33,12 +33,8 @@ fn two() -> Two {
     let plan = plan(&directory(&fs), &Options::default()).unwrap();
     let (keeper, segments) = plan.repair(incarnation, 1).unwrap();
     let cut = Arc::new(DurableCut::new(2));
-    let config = |core| LogConfig {
-        core,
-        policy: SyncPolicy::EverySecond,
-        segment_bytes: SEGMENT_BYTES_MIN,
-        in_flight_max: 1,
-    };
+    let config =
+        |core| LogConfig { core, policy: SyncPolicy::EverySecond, segment_bytes: SEGMENT_BYTES_MIN, in_flight_max: 1 };
     let logs = segments.into_iter().map(|s| CoreLog::new(config(s.header.core), s, cut.clone())).collect();
     Two { fs, keeper, logs, syncs: 0 }
 }
@@ -81,7 +77,9 @@ impl Two {
     }
 
     fn sync(&mut self) -> bool {
-        self.logs.iter_mut().for_each(|log| drop(log.request_sync()));
+        for log in &mut self.logs {
+            log.request_sync();
+        }
         self.settle()
     }
 

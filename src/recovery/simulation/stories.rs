@@ -1,6 +1,7 @@
 //! The runs: random work by seed, every operation failing, power off at every step.
 
 use super::*;
+use crate::recovery::{Finding, Row};
 
 /// For every N, the Nth operation fails in a way of its own; then power goes off.
 fn fail_every_nth(seed: u64, fault: Fault) {
@@ -254,14 +255,10 @@ fn s6_a_log_that_was_found_is_there_until_the_new_one_is_and_then_as_history() {
         let (old, new) = (state.effects.contains_key(&(0, 0)), state.effects.contains_key(&(1, 0)));
         assert!(old != new && (new || !opened), "operation {nth}: old {old}, new {new}");
         if opened {
-            let sets = fs.list(&world.dir.data_dir.join("appendonlydir.history")).unwrap_or_default();
-            // The simulated disk lists files, and a set is a directory.
-            assert!(sets.is_empty());
-            let set = Directory {
-                data_dir: world.dir.data_dir.join("appendonlydir.history"),
-                dirname: format!("{:013}-1", world.now_ms),
-                ..world.dir.clone()
-            };
+            let history = world.dir.data_dir.join("appendonlydir.history");
+            let dirname = format!("{:013}-1", world.now_ms);
+            assert_eq!(fs.list(&history).unwrap(), [dirname.clone()]);
+            let set = Directory { data_dir: history, dirname, ..world.dir.clone() };
             let kept = super::plan(&set, &Options { lock_held: true, ..options }).unwrap();
             let mut state = Recovered::default();
             kept.replay(&mut state).unwrap();
@@ -303,7 +300,8 @@ fn r2_no_power_cut_loses_what_was_acknowledged() {
     }
 }
 
-/// One write is reported as done and lands elsewhere; whether the next start refuses. If it does not, nothing is missing.
+/// One write is reported as done and lands elsewhere; whether the next start refuses. If it does not, nothing is missing that was told to
+/// be durable, and what is there is a prefix of the whole history.
 fn misdirect(seed: u64) -> bool {
     let mut world = World::new(seed);
     world.value_bytes_max = 600;
@@ -334,6 +332,16 @@ fn misdirect(seed: u64) -> bool {
         }
     }
     world.crash(PowerCut::KeepAll);
+    let is_hole = |finding: &Finding| matches!(finding, Finding::TornTail { row: Row::HoleTorn | Row::BeyondTear, .. });
+    match plan(&world.dir, &Options { boot: world.boot, inspect: true, ..Options::default() }) {
+        Err(_) => return true,
+        Ok(plan) if plan.findings.iter().any(is_hole) => {
+            // Replies did not wait for the disk, and none of it was known to be durable: it is as if the power had taken it.
+            assert!(world.relaxed, "{:?}", plan.findings);
+            (world.relaxed_cut, world.killed) = (true, false);
+        }
+        Ok(_) => {}
+    }
     world.recover(2, false).is_err()
 }
 
@@ -342,5 +350,5 @@ fn r3_a_write_that_landed_elsewhere_is_found_or_was_not_needed() {
     let refused = (0..200)
         .filter(|&seed| std::panic::catch_unwind(|| misdirect(seed)).unwrap_or_else(|_| panic!("seed {seed} fails")))
         .count();
-    assert!(refused > 100, "only {refused} of 200 are found");
+    assert!(refused > 40, "only {refused} of 200 starts were refused");
 }

@@ -83,6 +83,11 @@ impl SimFs {
         self.lock_state().room_bytes = bytes;
     }
 
+    /// Bytes of all files that have a name.
+    pub fn used_bytes(&self) -> u64 {
+        self.lock_state().used_bytes()
+    }
+
     /// Lets the `nth` operation from now (1 is the next) fail once; [`Fault::PowerOff`] counts only operations that change something.
     pub fn fail_nth(&self, nth: u64, fault: Fault) {
         let mut state = self.lock_state();
@@ -232,7 +237,7 @@ impl Fs for SimFs {
         if !state.directories.contains(path) {
             return Err(missing());
         }
-        let inside = state.names.keys().filter(|name| name.parent() == Some(path));
+        let inside = state.names.keys().chain(&state.directories).filter(|name| name.parent() == Some(path));
         Ok(inside.filter_map(|name| Some(name.file_name()?.to_str()?.to_string())).collect())
     }
 

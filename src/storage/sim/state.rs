@@ -140,7 +140,9 @@ impl State {
     }
 
     pub(super) fn used_bytes(&self) -> u64 {
-        self.names.values().filter_map(|id| self.inodes.get(id)).map(|inode| inode.live.len() as u64).sum()
+        // A second name takes no room.
+        let named: BTreeSet<u64> = self.names.values().copied().collect();
+        named.iter().filter_map(|id| self.inodes.get(id)).map(|inode| inode.live.len() as u64).sum()
     }
 }
 
