@@ -245,12 +245,15 @@ mod tests {
 
     #[test]
     fn f1_poison_spreads_over_shared_marks_only() {
-        let cut = DurableCut::new(4);
+        let cut = DurableCut::new(6);
         cut.logged(A, 1, mark(1, &[A, B]), 0);
         cut.logged(B, 1, mark(1, &[A, B]), 0);
         cut.logged(B, 2, mark(2, &[B, C]), 0);
         cut.logged(C, 1, mark(2, &[B, C]), 0);
-        cut.written(3, 1);
+        // Two that have nothing to do with those, and one without a mark.
+        cut.logged(3, 1, mark(3, &[3, 4]), 0);
+        cut.logged(4, 1, mark(3, &[3, 4]), 0);
+        cut.written(5, 1);
         assert_eq!(cut.poison(A), [A, B, C].into_iter().collect());
     }
 }

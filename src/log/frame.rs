@@ -379,6 +379,39 @@ mod tests {
     }
 
     #[test]
+    fn a_trailer_of_anything_else_is_refused() {
+        let mut trailer = Vec::new();
+        let mark = Mark { tx_id: 7, participants: [0u16].into_iter().collect() };
+        write_mark(&mut trailer, &PlacedMark { lsn: 5, mark, has_effect: true });
+        let long = [&trailer[..MARK_BYTES - 2], b"0\r\n"].concat();
+        let unended = [&trailer[..MARK_BYTES - 2], b"00"].concat();
+        let of_two = b"#BV1 r=0000000000000004 c=0000 n=0002 0000000000000001\r\n".to_vec();
+        let without_number = b"#BV1 r=0000000000000004 c=0000 n\r\n".to_vec();
+        let second_part = b"#BV1 r=0000000000000004 c=0020 n=0021 0000000000000001\r\n".to_vec();
+        let with_tail = b"#BV1 r=0000000000000004 c=0000 n=0001 0000000000000001x".to_vec();
+        let other = b"#TS:1700000000\r\n".to_vec();
+        for bad in [long, unended, of_two, without_number, second_part, with_tail, other] {
+            assert_eq!(read_trailer(&bad), None, "{}", String::from_utf8_lossy(&bad));
+        }
+        let empty = b"#BV1 r=0000000000000004 c=0000 n=0000\r\n";
+        assert_eq!(read_trailer(empty), Some((vec![], vec![RoundVector { round: 4, lsns: vec![] }])));
+    }
+
+    #[test]
+    fn w4_padding_of_any_length_is_lines_of_at_most_a_sector() {
+        for len in (3..=1600).chain([4093, 4096]) {
+            let mut padding = vec![0; len];
+            fill_padding(&mut padding);
+            let lines: Vec<_> = padding.split_inclusive(|&byte| byte == b'\n').collect();
+            for line in &lines {
+                assert!((3..=512).contains(&line.len()) && line.starts_with(b"#") && line.ends_with(b"\r\n"), "{len}");
+                assert!(line[1..line.len() - 2].iter().all(|&byte| byte == b' '));
+            }
+            assert!(lines.len() <= len.div_ceil(509), "{len}: {} lines", lines.len());
+        }
+    }
+
+    #[test]
     fn a_select_stands_before_the_payload_of_a_frame_in_another_database() {
         let (frame, _) = sealed(b"*1\r\n$4\r\nPING\r\n", 512, 65535);
         let at = HEAD_BYTES - 27;

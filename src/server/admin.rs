@@ -143,7 +143,7 @@ impl Core {
         if !keys.iter().any(|key| self.locks.blocks(key, mode)) {
             return Err(deferred);
         }
-        let granted = self.locks.acquire(keys, mode, Waiter::Command(Box::new(deferred)));
+        let granted = self.locks.acquire_alone(keys, mode, Waiter::Command(Box::new(deferred)));
         debug_assert!(granted.is_none(), "a key that blocks cannot be taken at once");
         Ok(())
     }

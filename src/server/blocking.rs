@@ -3,11 +3,12 @@
 //! Such a command is tried first like any other. If it finds nothing it is told to the cores that own its keys, and
 //! waits. When all its keys are on one core, that core runs it the moment a key has changed, before anything else can
 //! take what came. If they are on several, its own core is told and tries it again; it keeps its place in line
-//! meanwhile (see [`crate::shard::Waiting`]).
+//! meanwhile (see [`crate::shard::Waiting`]), and what came is kept from commands of that core alone.
 
 use super::accounting::Cost;
 use super::core::Core;
 use super::dispatch::{Owner, lock_keys, lock_mode};
+use super::participant::Waiter;
 use super::spanning::{Outcome, by_core, run_gather};
 use super::task::Handle;
 use super::waits::Blocked;
@@ -140,7 +141,10 @@ impl Core {
             let Some(tx) = self.shard.waiting.next(&change, &mut at, type_code) else { return served };
             let step = match self.shard.waiting.turn(tx, &change) {
                 Turn::Wait => return served,
-                Turn::Tell => {
+                Turn::Tell { keep } => {
+                    if keep {
+                        self.locks.keep(&change.key);
+                    }
                     self.answer_coordinator(tx, Answer::Done);
                     return true;
                 }
@@ -184,6 +188,39 @@ impl Core {
         waiting.add(tx, keys.clone(), wants, command);
         // Something may have come since the command was tried.
         keys.iter().for_each(|key| waiting.changed(key.db, &key.key));
+    }
+
+    /// The trial of `tx` found nothing, or it waits no more (`leaves`); says whether it waited then.
+    pub(super) fn end_trial(&mut self, tx: TxId, leaves: bool) -> bool {
+        let kept = self.shard.waiting.take_kept(tx);
+        let waited = match leaves {
+            true => self.shard.waiting.remove(tx),
+            false => {
+                self.shard.waiting.end_trial(tx);
+                false
+            }
+        };
+        if let Some(key) = kept {
+            // Those behind it in the line come before those who came for the key meanwhile.
+            self.serve_waiting();
+            self.let_go(key);
+        }
+        waited
+    }
+
+    /// What came to a key is kept for nobody any more: those who came for it meanwhile have their turn.
+    pub(super) fn let_go(&mut self, key: LockKey) {
+        if self.standstill.stopped {
+            self.standstill.kept.push(key);
+            return;
+        }
+        for (waiter, ..) in self.locks.let_go(&key) {
+            // As if it came now: what it brings may be meant for the next one in the line.
+            if let Waiter::Command(deferred) = waiter {
+                self.run_stalled(*deferred);
+                self.serve_waiting();
+            }
+        }
     }
 
     /// CLIENT UNBLOCK; says whether the client waited.
@@ -460,10 +497,12 @@ mod tests {
         rig.ask(first, &format!("BLPOP {a} {b} 0"));
         rig.ask(second, &format!("BLPOP {b} 0"));
         for _ in 0..3 {
-            // What was pushed is gone again before the first one, which has keys on two cores, can look.
-            rig.send(pusher, &["RPUSH", &b, "x"]);
-            rig.send(pusher, &["LPOP", &b]);
-            assert_eq!(rig.take(pusher), ":1 $1 x");
+            // What was pushed is gone again before the first one, which has keys on two cores, can look: a transaction is held
+            // up by nothing that is kept.
+            for words in [["RPUSH", &b, "x"].as_slice(), &["MULTI"], &["LPOP", &b], &["EXEC"]] {
+                rig.send(pusher, words);
+            }
+            assert_eq!(rig.take(pusher), ":1 +OK +QUEUED *1 $1 x");
         }
         assert_eq!((rig.take(first), rig.take(second)), (String::new(), String::new()));
         assert_eq!(rig.ask(pusher, &format!("RPUSH {b} 1 2")), ":2");
@@ -515,6 +554,86 @@ mod tests {
         assert_eq!(rig.take(waiting), "*1 *2 $4 none *1 *2 $3 7-7 *2 $1 f $1 v");
         (0..3)
             .for_each(|core| rig.with(core, |core| assert!(core.shard.waiting.is_empty() && core.blocked.is_empty())));
+    }
+
+    #[test]
+    fn what_came_for_one_who_waits_on_several_cores_is_not_taken_by_who_comes_meanwhile() {
+        let mut rig = Rig::new(3, &[]);
+        let all = keys();
+        for key in &all {
+            let (first, second, other) = (rig.connect(2), rig.connect(1), rig.connect(0));
+            assert_eq!(rig.ask(first, &format!("BLPOP {} 0", all.join(" "))), "");
+            assert_eq!(rig.ask(second, &format!("BLPOP {} 0", all.join(" "))), "");
+            for words in [["RPUSH", key, "1"].as_slice(), &["LPOP", key], &["RPUSH", key, "2"], &["LPOP", key]] {
+                rig.send(other, words);
+            }
+            rig.settle();
+            assert_eq!(rig.take(first), format!("*2 {} $1 1", bulk(key)));
+            assert_eq!(rig.take(second), format!("*2 {} $1 2", bulk(key)));
+            assert_eq!(rig.take(other), ":1 $-1 :1 $-1");
+            (0..3).for_each(|core| rig.with(core, |core| assert!(core.locks.is_empty())));
+        }
+    }
+
+    #[test]
+    fn every_element_reaches_exactly_one_client_whoever_waits_pops_and_leaves() {
+        use rand::rngs::StdRng;
+        use rand::{RngExt, SeedableRng};
+        let seed = std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
+        println!("SEED={seed}");
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut rig = Rig::new(3, &[]);
+        let all = keys();
+        let clients: Vec<_> = (0..12).map(|number| rig.connect(number % 3)).collect();
+        let mut pushed = 0;
+        for _ in 0..3000 {
+            let at = random.random_range(0..clients.len());
+            let key = all[random.random_range(0..all.len())].as_str();
+            let mut several: Vec<&str> = all.iter().map(String::as_str).collect();
+            several.rotate_left(random.random_range(0..all.len()));
+            several.truncate(random.random_range(1..=all.len()));
+            let number = format!("<{pushed}>");
+            match random.random_range(0..10) {
+                0..4 => {
+                    rig.send(clients[at], &["RPUSH", key, &number]);
+                    pushed += 1;
+                }
+                4..6 => rig.send(clients[at], &["LPOP", key]),
+                6 => rig.send(clients[at], &["LMPOP", "1", key, "RIGHT"]),
+                7 => rig.send(clients[at], &[&["BLPOP"], &several[..], &["0"]].concat()),
+                8 => rig.send(
+                    clients[at],
+                    &[&["BLMPOP", "0", &several.len().to_string()], &several[..], &["LEFT"]].concat(),
+                ),
+                _ => {
+                    for lines in [["MULTI"].as_slice(), &["RPOP", key], &["EXEC"]] {
+                        rig.send(clients[at], lines);
+                    }
+                }
+            }
+            for _ in 0..random.random_range(0..4) {
+                rig.pass();
+            }
+        }
+        // Whoever still waits is served, one by one, and what came behind in its pipeline runs.
+        let last = rig.connect(0);
+        for round in 0.. {
+            rig.settle();
+            if rig.ask(last, "INFO clients").contains("blocked_clients:0") {
+                break;
+            }
+            assert!(round < 4000, "somebody waits for ever");
+            rig.ask(last, &format!("RPUSH {} <{pushed}>", all[round % all.len()]));
+            pushed += 1;
+        }
+        let mut got: String = clients.iter().map(|&client| rig.take(client)).collect();
+        for key in &all {
+            got.push_str(&rig.ask(last, &format!("LRANGE {key} 0 -1")));
+        }
+        for number in 0..pushed {
+            assert_eq!(got.matches(&format!("<{number}>")).count(), 1, "SEED={seed}: {number}");
+        }
+        (0..3).for_each(|core| rig.with(core, |core| assert!(core.locks.is_empty() && core.shard.waiting.is_empty())));
     }
 
     #[test]

@@ -204,7 +204,7 @@ impl Core {
         }
         let to = ReplyTo { core: self.me() as u16, conn: conn.place, seq: conn.outbox.pending() };
         let deferred = Deferred { command, session: conn.session, to, args: OwnedArgs::new(args.iter()) };
-        let granted = self.locks.acquire(keys, mode, Waiter::Command(Box::new(deferred)));
+        let granted = self.locks.acquire_alone(keys, mode, Waiter::Command(Box::new(deferred)));
         debug_assert!(granted.is_none(), "a key that blocks cannot be taken at once");
         true
     }

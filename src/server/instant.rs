@@ -22,6 +22,8 @@ pub struct Standstill {
     pub stopped: bool,
     /// What listeners are told once all go on.
     pub events: Vec<crate::shard::Event>,
+    /// Keys that are to be let go of once all go on.
+    pub kept: Vec<crate::shard::locks::LockKey>,
     /// Batches that came while stopped.
     pub batches: std::collections::VecDeque<(usize, Box<crate::shard::message::Batch>)>,
 }
@@ -58,6 +60,9 @@ impl Core {
                 self.see_round();
                 self.tasks.hold(false);
                 self.space_made();
+                for key in std::mem::take(&mut self.standstill.kept) {
+                    self.let_go(key);
+                }
                 while let Some((from, batch)) = self.standstill.batches.pop_front() {
                     self.run_batch(from, batch);
                 }

@@ -128,10 +128,10 @@ impl Core {
                 None
             }
             Request::TrialOver => {
-                self.shard.waiting.end_trial(tx);
+                self.end_trial(tx, false);
                 None
             }
-            Request::Forget => self.shard.waiting.remove(tx).then_some(Answer::Busy),
+            Request::Forget => self.end_trial(tx, true).then_some(Answer::Busy),
             Request::Hold | Request::Stop | Request::EndLog | Request::Act(_) | Request::Go => {
                 self.stand_still(tx, request)
             }

@@ -19,6 +19,9 @@ pub enum Wants {
     Anything,
 }
 
+/// Redis's number of the type of streams.
+const STREAM: u8 = 6;
+
 /// One that waits.
 struct Sleeper {
     keys: Vec<LockKey>,
@@ -27,6 +30,8 @@ struct Sleeper {
     /// It was tried for all changes up to this one.
     tried: u64,
     on_trial: bool,
+    /// The key that is kept for it while it is on trial.
+    kept: Option<LockKey>,
     /// Changes that those behind it have not been tried for, since it is on trial.
     held: Vec<Change>,
 }
@@ -44,8 +49,12 @@ pub struct Change {
 pub enum Turn {
     /// Run this command.
     Run(Rc<StepCommand>),
-    /// Tell its core that it is its turn; it is on trial from here on.
-    Tell,
+    /// Tell its core that it is its turn; it is on trial from here on. Whether nobody else may take what came meanwhile: then the key
+    /// is to be kept for it ([`Waiting::take_kept`]).
+    Tell {
+        /// Whether it takes what comes.
+        keep: bool,
+    },
     /// Nothing before a trial is over: the change is looked at again then.
     Wait,
 }
@@ -84,7 +93,7 @@ impl Waiting {
         }
         self.want_anything += usize::from(wants == Wants::Anything);
         let command = command.map(Rc::new);
-        let sleeper = Sleeper { keys, wants, command, tried: 0, on_trial: false, held: Vec::new() };
+        let sleeper = Sleeper { keys, wants, command, tried: 0, on_trial: false, kept: None, held: Vec::new() };
         self.sleepers.insert(tx, sleeper);
     }
 
@@ -143,7 +152,15 @@ impl Waiting {
             return Turn::Wait;
         }
         sleeper.tried = changes;
-        Turn::Tell
+        // Who reads a stream leaves it as it is.
+        let keep = sleeper.wants != Wants::Type(STREAM);
+        sleeper.kept = keep.then(|| change.key.clone());
+        Turn::Tell { keep }
+    }
+
+    /// The key that was kept for `tx`, which is to be let go of now: its trial is over, or it waits no more.
+    pub fn take_kept(&mut self, tx: TxId) -> Option<LockKey> {
+        self.sleepers.get_mut(&tx)?.kept.take()
     }
 
     /// `tx` was tried for a change and found nothing.
@@ -225,7 +242,7 @@ mod tests {
         (1..=2).for_each(|number| waiting.add(tx(number), vec![a.clone()], Wants::Type(1), None));
         waiting.changed(0, b"a");
         let change = waiting.ready.pop().unwrap();
-        assert!(matches!(waiting.turn(tx(1), &change), Turn::Tell));
+        assert!(matches!(waiting.turn(tx(1), &change), Turn::Tell { keep: true }));
         // Another push meanwhile: nobody overtakes.
         waiting.changed(0, b"a");
         let second = waiting.ready.pop().unwrap();
@@ -237,7 +254,7 @@ mod tests {
         assert_eq!(waiting.next(&change, &mut 0, LIST), Some(tx(2)));
         assert_eq!(waiting.next(&second, &mut 0, LIST), Some(tx(1)));
         waiting.ready.clear();
-        assert!(matches!(waiting.turn(tx(1), &second), Turn::Tell));
+        assert!(matches!(waiting.turn(tx(1), &second), Turn::Tell { keep: true }));
         waiting.remove(tx(1));
         assert_eq!(waiting.ready, [second], "what it held up goes on when it leaves");
     }

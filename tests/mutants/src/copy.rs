@@ -156,9 +156,17 @@ impl Copy {
     }
 }
 
-/// Copies the files that are not there with the same content, so that little is compiled anew the next time.
+/// Copies the files that are not there with the same content, so that little is compiled anew the next time, and removes what is no more.
 fn duplicate(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("the copy's directory");
+    for entry in fs::read_dir(to).expect("a directory").map(|entry| entry.expect("an entry")) {
+        let (copy, is_gone) = (entry.path(), !from.join(entry.file_name()).exists());
+        if is_gone && copy.is_dir() {
+            fs::remove_dir_all(copy).expect("a directory can be removed");
+        } else if is_gone {
+            fs::remove_file(copy).expect("a file can be removed");
+        }
+    }
     for entry in fs::read_dir(from).expect("a directory").map(|entry| entry.expect("an entry")) {
         let (source, name) = (entry.path(), entry.file_name());
         if ["target", ".git", "data", "fuzz", "mutants"].iter().any(|left_out| name == *left_out) {
