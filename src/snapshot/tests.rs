@@ -87,7 +87,7 @@ pub(super) fn read(bytes: &[u8]) -> Content {
 pub(super) fn order(blocks: usize) -> (Order, Receiver<Piece>) {
     let (out, pieces) = sync_channel(blocks);
     let shared = Arc::new(target(&SimFs::new(1)).shared(u64::MAX));
-    (Order { shared, out, compress: true, uses: Uses::Idle, aligned: true }, pieces)
+    (Order { shared, out, compress: true, uses: Uses::Idle, aligned: true, as_commands: false }, pieces)
 }
 
 pub(super) fn target(fs: &SimFs) -> Target {
@@ -100,6 +100,7 @@ pub(super) fn target(fs: &SimFs) -> Target {
         ctime_s: 1,
         used_memory_bytes: 1,
         aof_base: false,
+        commands: None,
         aligned: true,
         incremental_sync: true,
         threads: 1,
