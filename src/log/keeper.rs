@@ -525,6 +525,7 @@ fn barrier_frame(effects: &BarrierEffects<'_>, block_bytes: u32, now_ms: u64) ->
 }
 
 /// How far a failed switch got.
+#[derive(Debug)]
 pub(crate) enum SwitchError {
     /// The old manifest is in force.
     Before(KeeperError),

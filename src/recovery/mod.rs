@@ -6,7 +6,7 @@
 //! appended comes after them. [`Plan::repair`] cuts what is torn, begins a new incarnation and gives the keeper of its
 //! segments. Every step may crash and run again.
 
-mod commands;
+pub(crate) mod commands;
 mod error;
 mod find;
 mod judge;
