@@ -8,6 +8,7 @@
 //! | [`it::crash`] | `kill -9`: lost acknowledged writes, half transactions, other core counts |
 //! | [`it::saving`] | snapshots and rewrites with half a transfer in them, or lost writes; failures that go unnoticed |
 //! | [`it::switching`] | `appendonly` turned on and off under load, then `kill -9`; RDB files that a start with a log leaves aside |
+//! | [`it::bases`] | bases of commands that lose what values are, that other servers read otherwise, or that are damaged and served |
 //! | [`it::backup`] | backups by hard link that are no instant, that change, or that load nowhere |
 //! | [`it::whole`] | FLUSHALL, FLUSHDB and SWAPDB between writes, then `kill -9` |
 //! | [`it::interop`] | directories that Redis or Valkey cannot read, or that they wrote and Basalt cannot |
@@ -33,6 +34,7 @@
 mod it {
     pub mod atomic;
     pub mod backup;
+    pub mod bases;
     pub mod bench;
     pub mod check;
     pub mod client;

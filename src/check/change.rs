@@ -81,6 +81,7 @@ impl Change {
         let base = base.map(|base| match base {
             Base::Rdb(path) => path,
             Base::Aof(part) => part.path,
+            Base::Commands(base) => base.path,
         });
         let files = manifest.entries.len();
         let (source, place) = (source.clone(), source.clone());

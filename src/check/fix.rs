@@ -25,6 +25,7 @@ pub(super) fn fix(
         Place::Segment(_) => {
             Err(CheckError::Refused("a segment can only be repaired with its log: name the log's directory".into()))
         }
+        Place::Base(_) => Err(CheckError::Refused("a base is whole or of no use: restore it from a backup".into())),
         Place::Rdb(_) => Err(CheckError::Refused(
             "an RDB file can't be repaired: its keys are not sealed one by one. Restore it from a backup".into(),
         )),
@@ -161,7 +162,7 @@ fn rebuild_manifest(dir: &Directory) -> Result<Manifest, CheckError> {
         let found = scan(&*file, &header, None).map_err(CheckError::io("read", &path))?;
         let SegmentHeader { core, generation, id, kind, .. } = header;
         let segment = Some(SegmentEntry { core, generation, id, end: None });
-        let entry = Entry { name: name.clone(), seq, role: Role::Incr, segment };
+        let entry = Entry { name: name.clone(), seq, role: Role::Incr, segment, base_id: None };
         let has_frames = !found.frames.is_empty();
         if named.is_some() || (has_frames && kind == SegmentKind::Ordinary) {
             begun = begun.max(generation);
@@ -218,7 +219,7 @@ fn find_base(
         .filter_map(|name| {
             let rest = name.strip_prefix(&dir.filename)?.strip_prefix('.')?;
             let number = rest.strip_suffix(".base.rdb").or(rest.strip_suffix(".base.aof"))?.parse().ok()?;
-            Some(Entry { name: name.clone(), seq: number, role: Role::Base, segment: None })
+            Some(Entry { name: name.clone(), seq: number, role: Role::Base, segment: None, base_id: None })
         })
         .collect();
     match bases.len() {

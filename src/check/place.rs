@@ -19,6 +19,8 @@ pub enum Place {
     Commands(PathBuf),
     /// One segment of Basalt's.
     Segment(PathBuf),
+    /// A base of commands of Basalt's.
+    Base(PathBuf),
 }
 
 impl Place {
@@ -45,6 +47,8 @@ impl Place {
         let is_aof = path.extension().is_some_and(|extension| extension == "aof");
         Ok(if head.starts_with(b"#basalt-segment ") {
             Place::Segment(path)
+        } else if head.starts_with(b"#basalt-base ") {
+            Place::Base(path)
         } else if is_aof || head.starts_with(b"*") || head.starts_with(b"#") {
             Place::Commands(path)
         } else {

@@ -80,7 +80,7 @@ fn write(dir: &Directory, target: &Directory, manifest: &Manifest) -> Result<(),
     let (header, end, last_lsn) = writer.finish()?;
     let SegmentHeader { core, generation, id, .. } = header;
     let segment = Some(SegmentEntry { core, generation, id, end: Some((end, last_lsn)) });
-    entries.push(Entry { name, seq, role: Role::Incr, segment });
+    entries.push(Entry { name, seq, role: Role::Incr, segment, base_id: None });
     target.fs.sync_dir(&path).map_err(CheckError::io("sync", &path))?;
     switch(target, &Manifest { entries, edit: manifest.edit + 1 })
 }

@@ -49,8 +49,12 @@ pub(super) fn truncate(
 pub(super) fn plan(dir: &Directory, limit: Limit, settings: &Settings) -> Result<Change, CheckError> {
     // What is damaged is to be repaired first, knowingly.
     let found = crate::recovery::plan(dir, &super::change::options(settings))?;
-    if let (Some(time_ms), Some(Base::Rdb(base))) = (limit.time_ms, &found.base)
-        && let Some(made_s) = super::rdb::made_s(base)?
+    let made_s = match &found.base {
+        Some(Base::Rdb(base)) => super::rdb::made_s(base)?,
+        Some(Base::Commands(base)) => Some(base.header.time_ms / 1000),
+        _ => None,
+    };
+    if let (Some(time_ms), Some(made_s)) = (limit.time_ms, made_s)
         && made_s > time_ms / 1000
     {
         return Err(CheckError::Refused(format!(

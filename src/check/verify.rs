@@ -7,7 +7,7 @@ use super::progress::Bar;
 use super::trial::{BASE_BYTES, Trial};
 use crate::config::Settings;
 use crate::log::{Directory, LINE_BYTES, SegmentHeader, scan};
-use crate::recovery::{self, Base, Continued, Facts, PlainPart, Tolerance, Verdict, classify};
+use crate::recovery::{self, Base, CommandsBase, Continued, Facts, PlainPart, Tolerance, Verdict, classify};
 use crate::storage::{Fs, Open, RealFs, read_full_at};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -28,6 +28,7 @@ pub(super) fn check_log(dir: &Directory, settings: &Settings, in_memory: bool) -
     let base = match &plan.base {
         Some(Base::Rdb(path)) => Some(path.clone()),
         Some(Base::Aof(part)) => Some(part.path.clone()),
+        Some(Base::Commands(base)) => Some(base.path.clone()),
         None => None,
     };
     let base_bytes = base.as_ref().and_then(|path| std::fs::metadata(path).ok()).map_or(0, |file| file.len());
@@ -37,6 +38,9 @@ pub(super) fn check_log(dir: &Directory, settings: &Settings, in_memory: bool) -
     match &plan.base {
         Some(Base::Rdb(path)) => println!("base: {}, {} keys, {base_bytes} bytes", path.display(), trial.base_keys),
         Some(Base::Aof(part)) => println!("base: {}, commands, {base_bytes} bytes", part.path.display()),
+        Some(Base::Commands(base)) => {
+            println!("base: {}, commands of {} keys, {base_bytes} bytes", base.path.display(), base.end.keys);
+        }
         None => println!("base: none"),
     }
     for generation in &plan.generations {
@@ -111,6 +115,19 @@ pub(super) fn check_commands(path: &Path) -> Result<(), CheckError> {
     )))
 }
 
+/// Checks a base of commands by itself.
+pub(super) fn check_base(path: &Path) -> Result<(), CheckError> {
+    let file = RealFs.open(path, Open::Read).map_err(CheckError::io("open", path))?;
+    let base = CommandsBase::open(path, file, None)?;
+    let mut commands = 0u64;
+    base.replay(|_| true, &mut |_, args| {
+        commands += 1;
+        crate::server::ensure_effect(args)
+    })?;
+    println!("{commands} commands of {} keys in {} blocks; the base is sound", base.end.keys, base.end.blocks);
+    Ok(())
+}
+
 /// Checks one segment by itself: not whether it fits the others.
 pub(super) fn check_segment(path: &Path) -> Result<(), CheckError> {
     let file = RealFs.open(path, Open::Read).map_err(CheckError::io("open", path))?;
@@ -157,6 +174,7 @@ pub(super) fn check(place: &Place, settings: &Settings, in_memory: bool) -> Resu
         Place::Log(dir) => check_log(dir, settings, in_memory),
         Place::Commands(path) => check_commands(path),
         Place::Segment(path) => check_segment(path),
+        Place::Base(path) => check_base(path),
         Place::Rdb(path) => super::rdb::check(path, &super::rdb::Wanted::default()),
     }
 }

@@ -42,6 +42,8 @@ pub struct Settings {
     pub aof_load_corrupt_tail_bytes_max: u64,
     /// `aof-timestamp-enabled`
     pub aof_timestamp_enabled: bool,
+    /// `aof-use-rdb-preamble`: the base of the log is an RDB file, else a file of commands.
+    pub aof_use_rdb_preamble: bool,
     /// `backupdirname`, with `dir` in front: where BACKUP puts its links.
     pub backup_directory: PathBuf,
     /// `backup-sealed-ttl`, seconds; 0: a backup stays until BACKUP CLEANUP.
@@ -294,6 +296,7 @@ impl From<&Config> for Settings {
             auto_aof_rewrite_min_bytes: from.bytes("auto-aof-rewrite-min-size"),
             aof_load_truncated: from.bool("aof-load-truncated"),
             aof_load_corrupt_tail_bytes_max: from.bytes("aof-load-corrupt-tail-max-size"),
+            aof_use_rdb_preamble: from.bool("aof-use-rdb-preamble"),
             aof_timestamp_enabled: from.bool("aof-timestamp-enabled"),
             backup_directory: dir.join(to_path(from.text("backupdirname"))),
             backup_sealed_ttl_s: from.number("backup-sealed-ttl"),

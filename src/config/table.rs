@@ -28,7 +28,6 @@ const HONOURED: Standing = Standing::Honoured;
 // Its subject does not exist here.
 const CORES: Standing = NoEffect("every core runs its own loop: see `cores`");
 const DIRECT_IO: Standing = NoEffect("files are written past the page cache, so nothing piles up in it");
-const ALWAYS_RDB_BASE: Standing = NoEffect("the base of the log is always an RDB file");
 const NO_REWRITE_STALL: Standing = NoEffect("a rewrite does not hold up the log's writes, so they stay durable");
 const NO_FORK: Standing = NoEffect("nothing forks and nothing runs in helper processes or threads");
 const NO_LAZYFREE: Standing = NoEffect("large values are always freed in small steps between requests");
@@ -162,7 +161,7 @@ pub static SECTIONS: [Section; 9] = [
         d("auto-aof-rewrite-min-size", &[], BYTES, "64mb", RUNTIME, HONOURED),
         d("aof-load-truncated", &[], BOOL, "yes", RUNTIME, HONOURED),
         d("aof-load-corrupt-tail-max-size", &[], BYTES, "0", RUNTIME, HONOURED),
-        d("aof-use-rdb-preamble", &[], BOOL, "yes", RUNTIME, ALWAYS_RDB_BASE),
+        d("aof-use-rdb-preamble", &[], BOOL, "yes", RUNTIME, HONOURED),
         d("aof-timestamp-enabled", &[], BOOL, "no", RUNTIME, HONOURED),
         d("aof-rewrite-incremental-fsync", &[], BOOL, "yes", RUNTIME, DIRECT_IO),
         d("aof-disable-auto-gc", &[], BOOL, "no", HIDDEN, NO_TEST_AID),

@@ -66,6 +66,11 @@ impl Directory {
         format!("{}.{seq}.base.rdb", self.filename)
     }
 
+    /// Name of a base of commands.
+    pub fn commands_base_name(&self, seq: u64) -> String {
+        format!("{}.{seq}.base.aof", self.filename)
+    }
+
     /// The number in an incremental file's name.
     pub fn incr_seq(&self, name: &str) -> Option<u64> {
         name.strip_prefix(&self.filename)?.strip_prefix('.')?.strip_suffix(".incr.aof")?.parse().ok()

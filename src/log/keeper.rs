@@ -33,6 +33,8 @@ pub struct Keeper {
     /// How the current generation is written.
     pub(super) relaxed: bool,
     entropy: u64,
+    /// Whether the next base is one of commands.
+    commands_base: bool,
     pub(super) poisoned: Option<String>,
     pub(super) rewrite: Option<Rewrite>,
     /// While the log is being opened: what the manifest in force says ([`Keeper::open_begin`]).
@@ -54,9 +56,16 @@ pub struct Rewrite {
     pub(super) cut_generation: u64,
     /// Number of the new base.
     pub(super) base_seq: u64,
+    /// The new base is one of commands, of this id.
+    pub(super) base_id: Option<u64>,
 }
 
 impl Rewrite {
+    /// The new base is to be a file of commands with this id in its head ([`super::BaseHeader`]); `None`: an RDB file.
+    pub fn base_id(&self) -> Option<u64> {
+        self.base_id
+    }
+
     /// Everything up to this generation goes into the new base.
     pub(super) fn cut_generation(&self) -> u64 {
         self.cut_generation
@@ -114,6 +123,7 @@ impl Keeper {
             next_seq,
             relaxed: incarnation.relaxed,
             entropy: incarnation.entropy ^ incarnation.id,
+            commands_base: false,
             poisoned: None,
             rewrite: None,
             standing: None,
@@ -221,18 +231,40 @@ impl Keeper {
             return Err(KeeperError::RewriteRunning);
         }
         let cut_generation = self.generation;
-        let base_seq = self.manifest.base().map_or(0, |base| base.seq) + 1;
         let segments = self.next_generation(cut_generation + 1, None, ends, now_ms)?;
-        let rewrite = Rewrite { cut_generation, base_seq };
-        // The base of an aborted rewrite may lie there under the same name; no manifest names it.
-        self.remove(&self.dir.file(&self.dir.base_name(base_seq)));
+        let rewrite = self.new_base(cut_generation);
         self.rewrite = Some(rewrite);
         Ok((rewrite, segments))
     }
 
+    /// Whether bases are files of commands from here on (`aof-use-rdb-preamble no`), or RDB files. A rewrite that has begun keeps to what
+    /// it began with.
+    pub fn set_commands_base(&mut self, commands: bool) {
+        self.commands_base = commands;
+    }
+
+    /// What the base of everything up to a generation will be.
+    pub(super) fn new_base(&mut self, cut_generation: u64) -> Rewrite {
+        let base_seq = self.manifest.base().map_or(0, |base| base.seq) + 1;
+        // The base of an aborted rewrite may lie there under the same name; no manifest names it.
+        for name in [self.dir.base_name(base_seq), self.dir.commands_base_name(base_seq)] {
+            self.remove(&self.dir.file(&name));
+        }
+        Rewrite { cut_generation, base_seq, base_id: self.commands_base.then(|| self.random()) }
+    }
+
     /// Name of the base that a rewrite writes into the log's directory.
     pub fn rewrite_base_name(&self, rewrite: Rewrite) -> String {
-        self.dir.base_name(rewrite.base_seq)
+        match rewrite.base_id {
+            None => self.dir.base_name(rewrite.base_seq),
+            Some(_) => self.dir.commands_base_name(rewrite.base_seq),
+        }
+    }
+
+    /// The manifest's line for it.
+    pub(super) fn base_entry(&self, rewrite: Rewrite) -> Entry {
+        let (name, base_id) = (self.rewrite_base_name(rewrite), rewrite.base_id);
+        Entry { name, seq: rewrite.base_seq, role: Role::Base, segment: None, base_id }
     }
 
     /// The second switch: the new base, whose file is written and synced, and every segment since the cut.
@@ -244,8 +276,7 @@ impl Keeper {
         self.keep_history_or_warn(&self.manifest, rewrite);
         let path = self.dir.path();
         self.dir.fs.sync_dir(&path).map_err(|error| KeeperError::Io { action: "sync", path, error })?;
-        let name = self.rewrite_base_name(rewrite);
-        let base = Entry { name, seq: rewrite.base_seq, role: Role::Base, segment: None };
+        let base = self.base_entry(rewrite);
         let (kept, dropped): (Vec<_>, Vec<_>) = self
             .manifest
             .entries
@@ -469,7 +500,7 @@ impl Keeper {
 pub(super) fn entry(segment: &Segment) -> Entry {
     let SegmentHeader { core, generation, id, seq, .. } = segment.header;
     let segment_entry = SegmentEntry { core, generation, id, end: None };
-    Entry { name: segment.name.clone(), seq, role: Role::Incr, segment: Some(segment_entry) }
+    Entry { name: segment.name.clone(), seq, role: Role::Incr, segment: Some(segment_entry), base_id: None }
 }
 
 /// The one frame of a barrier segment: one record, so that several effects are a transaction.
@@ -494,6 +525,7 @@ fn barrier_frame(effects: &BarrierEffects<'_>, block_bytes: u32, now_ms: u64) ->
 }
 
 /// How far a failed switch got.
+#[derive(Debug)]
 pub(crate) enum SwitchError {
     /// The old manifest is in force.
     Before(KeeperError),

@@ -57,6 +57,8 @@ pub struct Entry {
     pub role: Role,
     /// What Basalt adds.
     pub segment: Option<SegmentEntry>,
+    /// The random id of a base of commands that Basalt wrote.
+    pub base_id: Option<u64>,
 }
 
 /// The whole manifest.
@@ -126,6 +128,9 @@ impl Manifest {
                 if let Some((offset, lsn)) = end {
                     let _ = write!(text, " end {offset} lsn {lsn}");
                 }
+            }
+            if let Some(id) = entry.base_id {
+                let _ = write!(text, " id {id:016x}");
             }
             // So that a manifest cut short behind this line is not taken for one of Redis.
             text.push_str(if entry.segment.is_none() { " by basalt\n" } else { "\n" });
@@ -252,9 +257,13 @@ fn read_entry(line: &[u8]) -> Result<(Entry, bool), &'static str> {
         }),
         _ => None,
     };
+    let base_id = match value("id") {
+        Some(id) if role == Role::Base => Some(hex::read_u64(id.as_bytes()).ok_or("a number is malformed")?),
+        _ => None,
+    };
     let seq = number("seq")?.filter(|&seq| seq > 0).ok_or("no sequence number")?;
     let by_us = segment.is_some() || value("by") == Some("basalt");
-    Ok((Entry { name: name.to_string(), seq, role, segment }, by_us))
+    Ok((Entry { name: name.to_string(), seq, role, segment, base_id }, by_us))
 }
 
 fn quote(name: &str) -> String {
@@ -322,7 +331,8 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let entry = |name: &str, seq, role, segment| Entry { name: name.to_string(), seq, role, segment };
+        let entry =
+            |name: &str, seq, role, segment| Entry { name: name.to_string(), seq, role, segment, base_id: None };
         let segment = SegmentEntry { core: 3, generation: 9, id: 0xab, end: Some((8192, 17)) };
         Manifest {
             entries: vec![

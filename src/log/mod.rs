@@ -73,6 +73,7 @@
 //! stop: drain, [`CoreLog::seal_clean_stop`], carry out its write.
 
 mod backup;
+mod base;
 mod batch;
 mod core;
 mod cut;
@@ -94,6 +95,11 @@ mod types;
 
 pub use self::core::{Admission, Completion, CoreLog, FrameWrite, LogConfig, LogOp, SegmentEnd, Token, Transaction};
 pub use backup::Sealed;
+pub(crate) use base::BASE_MAGIC;
+pub use base::{
+    BASE_ALIGN, BASE_END_BYTES, BASE_HEAD_BYTES, BLOCK_LINE_BYTES, BaseEnd, BaseFault, BaseHeader, BlockLine,
+    pad_base_block,
+};
 pub(crate) use batch::Batch;
 pub use batch::encoded_bytes;
 pub use cut::{Advance, DurableCut};

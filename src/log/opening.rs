@@ -11,7 +11,7 @@ use super::core::SegmentEnd;
 use super::directory::{Directory, FIRST_LSN, Incarnation};
 use super::error::KeeperError;
 use super::keeper::{Keeper, Rewrite, entry};
-use super::manifest::{Entry, Manifest, Role};
+use super::manifest::{Entry, Manifest};
 use super::segment::Segment;
 use crate::storage::File;
 use std::sync::Arc;
@@ -59,14 +59,10 @@ impl Keeper {
         let Some(lsns) = self.closed.clone().filter(|_| self.standing.is_none()) else {
             return Err(KeeperError::RewriteRunning);
         };
-        let rewrite =
-            Rewrite { cut_generation: self.generation, base_seq: self.manifest.base().map_or(0, |base| base.seq) + 1 };
         self.relaxed = relaxed;
         let segments = if with_segments { self.create_generation(self.generation + 1, &lsns, now_ms)? } else { vec![] };
-        let name = self.rewrite_base_name(rewrite);
-        // Left there by a rewrite that was cut short; no manifest names it.
-        self.remove(&self.dir.file(&name));
-        let base = Entry { name, seq: rewrite.base_seq, role: Role::Base, segment: None };
+        let rewrite = self.new_base(self.generation);
+        let base = self.base_entry(rewrite);
         let entries = std::iter::once(base).chain(segments.iter().map(entry)).collect();
         let standing = self.manifest.clone();
         self.standing = Some(standing);

@@ -143,6 +143,16 @@ pub enum RecoveryError {
         /// Why.
         what: &'static str,
     },
+    /// The base of commands is damaged.
+    #[error("{} is damaged at offset {offset}: {what}. It is the base of the log, which begins with it: restore the file from a backup", path.display())]
+    Base {
+        /// The file.
+        path: PathBuf,
+        /// Byte offset.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// A frame's records are not what its header says; a defect of the server that wrote it.
     #[error("the frame at offset {offset} of {} has a right checksum and wrong records", path.display())]
     Malformed {

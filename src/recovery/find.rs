@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use super::commands::{CommandsBase, begins_with_base};
 use super::error::RecoveryError;
 use super::judge::{Candidate, judge_barrier, judge_incarnation};
 use super::plain::{PlainPart, begins_with_rdb};
@@ -156,7 +157,7 @@ impl Finder<'_> {
             plan.fresh = true;
             return Ok(());
         }
-        plan.base = Some(self.read_base(&path, true)?);
+        plan.base = Some(self.read_base(&path, true, None)?);
         plan.findings.push(Finding::Upgraded(path.clone()));
         plan.upgrade = Some(path);
         Ok(())
@@ -175,16 +176,21 @@ impl Finder<'_> {
             }
         }
         let last = plan.manifest.incrs().next().is_none();
-        plan.base = Some(self.read_base(&path, last)?);
+        let id = entry.base_id;
+        plan.base = Some(self.read_base(&path, last, id)?);
         Ok(())
     }
 
-    fn read_base(&self, path: &Path, last: bool) -> Result<Base, RecoveryError> {
+    /// `id`: that of a base of commands, if the manifest has one.
+    fn read_base(&self, path: &Path, last: bool, id: Option<u64>) -> Result<Base, RecoveryError> {
         let file = self.open(path)?;
         let mut head = [0; 16];
         let read = read_full_at(&*file, &mut head, 0).map_err(failed("read", path))?;
         if begins_with_rdb(&head[..read]) && path.extension().is_some_and(|extension| extension == "rdb") {
             return Ok(Base::Rdb(path.to_path_buf()));
+        }
+        if id.is_some() || begins_with_base(&head[..read]) {
+            return CommandsBase::open(path, file, id).map(Base::Commands);
         }
         PlainPart::check(path, file, 0, self.options.tolerance(last)).map(Base::Aof)
     }

@@ -6,6 +6,7 @@
 //! appended comes after them. [`Plan::repair`] cuts what is torn, begins a new incarnation and gives the keeper of its
 //! segments. Every step may crash and run again.
 
+pub(crate) mod commands;
 mod error;
 mod find;
 mod judge;
@@ -21,6 +22,7 @@ mod salvage;
 mod simulation;
 mod table;
 
+pub use commands::{BlockSink, CommandsBase, base_key};
 pub use error::{Corruption, RecoveryError};
 pub(crate) use find::lock_directory;
 pub use find::plan;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use super::commands::CommandsBase;
 use super::plain::{PlainPart, Tolerance};
 use super::table::Row;
 use crate::log::{Directory, Lsn, Manifest, SegmentHeader, SegmentKind};
@@ -66,6 +67,8 @@ pub enum Base {
     Rdb(PathBuf),
     /// A file of commands, perhaps with an RDB image in front.
     Aof(PlainPart),
+    /// A base of commands that Basalt wrote.
+    Commands(CommandsBase),
 }
 
 /// What a person should know about a start.
@@ -250,6 +253,21 @@ impl Plan {
     pub fn is_settled(&self) -> bool {
         let mut segments = self.generations.iter().flat_map(|generation| &generation.segments);
         segments.all(|segment| !segment.wipe && segment.partial.is_none())
+    }
+
+    /// Length of the base's file in bytes, 0 without one.
+    pub fn base_bytes(&self) -> u64 {
+        let len = |path: &PathBuf| {
+            let file = self.dir.fs.open(path, crate::storage::Open::Read);
+            // A length for people: reading the file will say what is wrong with it.
+            file.and_then(|file| file.len()).unwrap_or(0)
+        };
+        match &self.base {
+            None => 0,
+            Some(Base::Rdb(path)) => len(path),
+            Some(Base::Aof(part)) => len(&part.path),
+            Some(Base::Commands(base)) => base.len_bytes(),
+        }
     }
 
     /// Bytes of all records that will be replayed, for progress reports; the base apart.

@@ -61,7 +61,7 @@ impl Plan {
         self.make_directory()?;
         let name = self.dir.base_name(1);
         let path = self.dir.file(&name);
-        let base = Entry { name: name.clone(), seq: 1, role: Role::Base, segment: None };
+        let base = Entry { name: name.clone(), seq: 1, role: Role::Base, segment: None, base_id: None };
         let opening = Manifest { entries: vec![base.clone()], edit: 0 };
         switched(switch_manifest_at(&self.dir, &opening, &self.dir.opening_manifest()))?;
         self.opening = Some(self.dir.opening_manifest());
@@ -118,7 +118,7 @@ impl Plan {
         let Some(single) = &self.upgrade else { return Ok(()) };
         if self.manifest.entries.is_empty() {
             let name = dir.filename.clone();
-            self.manifest.entries.push(Entry { name, seq: 1, role: Role::Base, segment: None });
+            self.manifest.entries.push(Entry { name, seq: 1, role: Role::Base, segment: None, base_id: None });
             self.manifest.edit += 1;
             switch(dir, &self.manifest)?;
         }
@@ -248,7 +248,8 @@ fn make_tail(
     file.sync_all()?;
     let end = Some((start + frame_bytes, keep));
     let SegmentHeader { core, generation, id, .. } = tail;
-    let entry = Entry { name, seq, role: Role::Incr, segment: Some(SegmentEntry { core, generation, id, end }) };
+    let entry =
+        Entry { name, seq, role: Role::Incr, segment: Some(SegmentEntry { core, generation, id, end }), base_id: None };
     Ok(Some((entry, header.first_lsn - 1)))
 }
 

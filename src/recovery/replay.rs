@@ -32,6 +32,7 @@ impl Plan {
                 sink.base_rdb(path).map_err(RecoveryError::Sink)?;
             }
             Some(Base::Aof(part)) => part.replay(sink)?,
+            Some(Base::Commands(base)) => base.replay(|_| true, &mut |db, args| sink.command(None, db, args))?,
             None => {}
         }
         self.generations.iter().try_for_each(|generation| generation.replay(sink))

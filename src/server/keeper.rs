@@ -107,8 +107,17 @@ pub struct RewriteCut {
     pub rewrite: Rewrite,
     /// The new segments, one for each core.
     pub segments: Vec<Segment>,
-    /// Path of the new base.
-    pub base: std::path::PathBuf,
+    /// The new base.
+    pub base: NewBase,
+}
+
+/// A base that is to be written.
+#[derive(Clone, Debug)]
+pub struct NewBase {
+    /// Where.
+    pub path: std::path::PathBuf,
+    /// As a file of commands with this id; `None`: as an RDB file.
+    pub commands_id: Option<u64>,
 }
 
 /// What became of a backup: where the cores go on, and its files or why there are none; or why nothing was done, and whether it is unknown
@@ -183,7 +192,8 @@ fn ready<'k>(
 }
 
 fn cut_of(keeper: &Keeper, (rewrite, segments): (Rewrite, Vec<Segment>)) -> Box<RewriteCut> {
-    let base = keeper.directory().file(&keeper.rewrite_base_name(rewrite));
+    let path = keeper.directory().file(&keeper.rewrite_base_name(rewrite));
+    let base = NewBase { path, commands_id: rewrite.base_id() };
     Box::new(RewriteCut { rewrite, segments, base })
 }
 
@@ -212,6 +222,7 @@ fn serve(
             Order::Open { tx, relaxed, with_segments } => {
                 let begun = ready(&mut keeper, &settings(), stand_by).and_then(|keeper| {
                     keeper.set_retention(retention(&settings()));
+                    keeper.set_commands_base(!settings().aof_use_rdb_preamble);
                     let begun = keeper.open_begin(relaxed, with_segments, unix_ms()).map_err(told)?;
                     Ok(cut_of(keeper, begun))
                 });
@@ -250,6 +261,7 @@ fn carry_out(keeper: &mut Keeper, order: Order, cores: &[Outside], settings: &dy
             cores[tx.core as usize].post(Envelope::Answer { tx, answer: Answer::Segments(result) });
         }
         Order::RewriteBegin { tx, ends } => {
+            keeper.set_commands_base(!settings().aof_use_rdb_preamble);
             let cut = match keeper.rewrite_begin(&ends, unix_ms()) {
                 Ok(begun) => Ok(cut_of(keeper, begun)),
                 Err(error) => {

@@ -10,7 +10,7 @@ use crate::log::SegmentKind;
 use crate::net::Session;
 use crate::object::Limits;
 use crate::rdb;
-use crate::recovery::{Base, GenerationPlan, Plan, RecoveryError, ReplaySink};
+use crate::recovery::{Base, CommandsBase, GenerationPlan, Plan, RecoveryError, ReplaySink, base_key};
 use crate::resp::Args;
 use crate::shard::locks::LockKey;
 use crate::shard::{Shard, slot};
@@ -273,6 +273,10 @@ pub fn replay_plan(
             Loader::new(shards, settings, progress, now_ms).base_rdb(path).map_err(RecoveryError::Sink)?;
         }
         Some(Base::Aof(part)) => part.replay(&mut Loader::new(shards, settings, progress, now_ms))?,
+        Some(Base::Commands(base)) => {
+            load_commands(base, shards, settings, progress)?;
+            progress.keys_loaded.fetch_add(base.end.keys, Ordering::Relaxed);
+        }
         None => {}
     }
     for generation in &plan.generations {
@@ -283,6 +287,67 @@ pub fn replay_plan(
         }
     }
     Ok(())
+}
+
+/// Loads a base of commands, each core the keys that are its own. With as many cores as wrote it, these are the blocks of one core;
+/// with another number every core reads the whole file.
+fn load_commands(
+    base: &CommandsBase,
+    shards: &mut [Shard],
+    settings: &Settings,
+    progress: &Progress,
+) -> Result<(), RecoveryError> {
+    let cores = shards.len();
+    let is_same = base.header.cores as usize == cores;
+    let commands = crate::command::all();
+    on_each_core(shards, |core, shard| {
+        let mut reply = Vec::new();
+        let mut ahead = Lookahead::default();
+        let mut untold = 0;
+        let replayed = base.replay(|line| !is_same || line.core as usize == core, &mut |db, args| {
+            let key = base_key(&args).ok_or("a command without a key")?;
+            if slot::core_of_key(key, cores) != core {
+                return if is_same { Err("a key of another core".into()) } else { Ok(()) };
+            }
+            check_database(db, settings)?;
+            let following = args.following();
+            if is_same {
+                ahead.advance(following, shard.db(db));
+            }
+            untold += (args.buffer().len() - following.len()) as u64;
+            if untold >= TOLD_BYTES {
+                progress.loaded_bytes.fetch_add(std::mem::take(&mut untold), Ordering::Relaxed);
+            }
+            replay_on(shard, find(commands, args)?, db, args, &mut reply)
+        });
+        progress.loaded_bytes.fetch_add(untold, Ordering::Relaxed);
+        replayed
+    })
+}
+
+/// Runs `load` for every core's shard, each in a thread of its own.
+fn on_each_core(
+    shards: &mut [Shard],
+    load: impl Fn(usize, &mut Shard) -> Result<(), RecoveryError> + Sync,
+) -> Result<(), RecoveryError> {
+    let load = &load;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = shards
+            .iter_mut()
+            .enumerate()
+            .map(|(core, shard)| {
+                let shard = Moved::new(shard);
+                scope.spawn(move || load(core, shard.into_inner()))
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread.join().unwrap_or_else(|_| Err(RecoveryError::Sink("a replaying thread panicked".into())))
+            })
+            .collect::<Result<Vec<()>, _>>()
+            .map(drop)
+    })
 }
 
 /// Whether every segment of a generation holds keys of one of today's cores only.
@@ -305,45 +370,28 @@ fn replay_in_parallel(
     let commands = crate::command::all();
     // A log that was sealed anew has such effects between the others, and one core for all of it.
     let is_alone = shards.len() == 1;
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = shards
-            .iter_mut()
-            .enumerate()
-            .map(|(core, shard)| {
-                let shard = Moved::new(shard);
-                scope.spawn(move || {
-                    let shard = shard.into_inner();
-                    let mut reply = Vec::new();
-                    let mut ahead = Lookahead::default();
-                    // Bytes replayed that INFO does not know of yet: it need not know of each command.
-                    let mut untold = 0;
-                    for segment in generation.segments.iter().filter(|segment| segment.header.core as usize == core) {
-                        segment.replay(&mut |_, db, args| {
-                            check_database(db, settings)?;
-                            let following = args.following();
-                            ahead.advance(following, shard.db(db));
-                            untold += (args.buffer().len() - following.len()) as u64;
-                            if untold >= TOLD_BYTES {
-                                progress.loaded_bytes.fetch_add(std::mem::take(&mut untold), Ordering::Relaxed);
-                            }
-                            let command = find(commands, args)?;
-                            if is_alone && is_whole(command) {
-                                return replay_whole(std::slice::from_mut(shard), command, db, args, settings);
-                            }
-                            replay_on(shard, command, db, args, &mut reply)
-                        })?;
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(RecoveryError::Sink("a replaying thread panicked".into())))
-            })
-            .collect::<Result<Vec<()>, _>>()
-            .map(drop)
+    on_each_core(shards, |core, shard| {
+        let mut reply = Vec::new();
+        let mut ahead = Lookahead::default();
+        // Bytes replayed that INFO does not know of yet: it need not know of each command.
+        let mut untold = 0;
+        for segment in generation.segments.iter().filter(|segment| segment.header.core as usize == core) {
+            segment.replay(&mut |_, db, args| {
+                check_database(db, settings)?;
+                let following = args.following();
+                ahead.advance(following, shard.db(db));
+                untold += (args.buffer().len() - following.len()) as u64;
+                if untold >= TOLD_BYTES {
+                    progress.loaded_bytes.fetch_add(std::mem::take(&mut untold), Ordering::Relaxed);
+                }
+                let command = find(commands, args)?;
+                if is_alone && is_whole(command) {
+                    return replay_whole(std::slice::from_mut(shard), command, db, args, settings);
+                }
+                replay_on(shard, command, db, args, &mut reply)
+            })?;
+        }
+        Ok(())
     })
 }
 

@@ -418,6 +418,7 @@ mod tests {
             keys += 1;
         }
         let target = Target {
+            commands: None,
             fs: Arc::new(RealFs),
             path: path.to_path_buf(),
             temporary: path.with_extension("tmp"),
@@ -432,7 +433,8 @@ mod tests {
         };
         let (out, pieces) = sync_channel(1000);
         let shared = Arc::new(target.shared(u64::MAX));
-        let order = Order { shared: shared.clone(), out, compress: false, uses: Uses::Untold, aligned };
+        let order =
+            Order { shared: shared.clone(), out, compress: false, uses: Uses::Untold, aligned, as_commands: false };
         for shard in &mut shards {
             shard.enter_unit(Unit::default());
             shard.begin_snapshot(order.clone());

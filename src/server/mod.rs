@@ -64,7 +64,7 @@ pub use core::{Core, Everyone};
 pub use daemon::detach;
 pub use digest::Digest;
 pub(crate) use instant::{Whole, at_one_instant, end_server};
-pub use keeper::{BackupResult, KeeperClient, RewriteCut};
+pub use keeper::{BackupResult, KeeperClient, NewBase, RewriteCut};
 pub use loading::Progress;
 pub(crate) use loading::{ensure_effect, try_load};
 pub use move_shard::Moved;

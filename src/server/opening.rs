@@ -11,7 +11,7 @@ use super::core::Core;
 use super::instant::{go, stop_all, to_all};
 use super::keeper::{Order, RewriteCut};
 use super::reload::begin_alone;
-use super::snapshot::{begin_on_all, outcome};
+use super::snapshot::{Output, begin_on_all, outcome};
 use super::start;
 use super::task::Handle;
 use crate::log::{DurableCut, LogConfig, Segment, SegmentEnd, SyncPolicy};
@@ -141,8 +141,8 @@ pub(super) async fn write_log(handle: &Handle, with_segments: bool) -> Result<()
         (core, Request::Act(Act::OpenLog { segment, cut }))
     });
     handle.ask(opened.collect()).await;
-    let path = base.clone();
-    let order = handle.with(|core| core.spawn_writer(tx, path, true, |_, _, _| {}));
+    let output = Output::Base(base.clone());
+    let order = handle.with(|core| core.spawn_writer(tx, output, |_, _, _| {}));
     if let Ok(order) = &order {
         begin_on_all(handle, order, false).await;
     }
@@ -163,7 +163,7 @@ pub(super) async fn write_log(handle: &Handle, with_segments: bool) -> Result<()
     };
     match &result {
         Ok(()) => {
-            let bytes = std::fs::metadata(&base).map_or(0, |file| file.len());
+            let bytes = std::fs::metadata(&base.path).map_or(0, |file| file.len());
             handle.with(|core| core.everyone.saves.log_base_bytes.store(bytes, Ordering::Relaxed));
         }
         Err(_) if with_segments => close(handle).await,

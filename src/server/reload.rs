@@ -10,7 +10,7 @@ use super::keeper::{Order, RewriteCut};
 use super::loading::{Loader, Progress, replay_plan};
 use super::move_shard::Moved;
 use super::rewrite::poison_if_unknown;
-use super::snapshot::{begin_on_all, outcome, save_here};
+use super::snapshot::{Output, begin_on_all, outcome, save_here};
 use super::start;
 use super::task::Handle;
 use crate::config::Settings;
@@ -95,7 +95,7 @@ async fn replace(handle: &Handle, from: Reload, ends: Vec<SegmentEnd>) -> Result
     let acts = segments.into_iter().map(|segment| Request::Act(Act::Segment(Box::new(segment))));
     handle.ask(acts.enumerate().collect()).await;
     replaced(loaded).await;
-    let order = handle.with(|core| core.spawn_writer(handle.tx, base, true, |_, _, _| {}));
+    let order = handle.with(|core| core.spawn_writer(handle.tx, Output::Base(base), |_, _, _| {}));
     let written = match order {
         Ok(order) => {
             begin_on_all(handle, &order, true).await;

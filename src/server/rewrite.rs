@@ -5,7 +5,7 @@ use super::core::Core;
 use super::instant::{go, stop_all, to_all};
 use super::keeper::Order;
 use super::opening::{unless_flushed, write_log};
-use super::snapshot::{begin_on_all, outcome};
+use super::snapshot::{Output, begin_on_all, outcome};
 use super::task::Handle;
 use crate::observe::unix_ms;
 use crate::shard::message::{Act, Answer, Request};
@@ -100,8 +100,8 @@ async fn rewrite(handle: &Handle) -> Result<(), String> {
     let acts = cut.segments.into_iter().enumerate();
     handle.ask(acts.map(|(core, segment)| (core, Request::Act(Act::Segment(Box::new(segment))))).collect()).await;
     handle.ask(to_all(handle, || Request::Act(Act::LogCut))).await;
-    let path = base.clone();
-    let order = handle.with(|core| core.spawn_writer(handle.tx, path, true, |_, _, _| {}));
+    let output = Output::Base(base.clone());
+    let order = handle.with(|core| core.spawn_writer(handle.tx, output, |_, _, _| {}));
     if let Ok(order) = &order {
         begin_on_all(handle, order, false).await;
     }
@@ -114,7 +114,7 @@ async fn rewrite(handle: &Handle) -> Result<(), String> {
         handle.with(|core| core.order(Order::RewriteAbort(rewrite)));
         return Err(error);
     }
-    let bytes = std::fs::metadata(&base).map_or(0, |file| file.len());
+    let bytes = std::fs::metadata(&base.path).map_or(0, |file| file.len());
     handle.with(|core| core.order(Order::RewriteEnd { tx: handle.tx, rewrite }));
     match handle.answer_from_outside().await {
         Answer::Rewritten(Ok(())) => {

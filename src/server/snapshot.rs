@@ -2,9 +2,11 @@
 
 use super::core::{Core, Everyone};
 use super::instant::{self, to_all};
+use super::keeper::NewBase;
 use super::query::Finding;
 use super::task::Handle;
 use crate::config::{MaxmemoryPolicy, Settings, ShutdownOptions};
+use crate::log::BaseHeader;
 use crate::observe::info::REDIS_VERSION;
 use crate::observe::{ProcessMemory, SaveState, Ticks, unix_ms};
 use crate::shard::message::{Act, Answer, Envelope, Request, TxId};
@@ -76,6 +78,14 @@ impl SaveRefusal {
             SaveRefusal::NoThread => "ERR the snapshot's thread could not be started",
         }
     }
+}
+
+/// What a snapshot is written to.
+pub(super) enum Output {
+    /// The RDB file here.
+    Rdb(PathBuf),
+    /// The base of a log.
+    Base(NewBase),
 }
 
 impl Core {
@@ -167,34 +177,41 @@ impl Core {
             }
             everyone.outsides.iter().for_each(|core| core.post(Envelope::Look));
         };
-        self.spawn_writer(tx, path, false, done).map_err(|error| {
+        self.spawn_writer(tx, Output::Rdb(path), done).map_err(|error| {
             tracing::error!("the snapshot's thread could not be started: {error}");
             everyone.saves.snapshots.end(now_s, false);
             SaveRefusal::NoThread
         })
     }
 
-    /// Starts the thread that writes a snapshot to `path`; at its end it calls `done` and answers `tx`.
+    /// Starts the thread that writes a snapshot to `output`; at its end it calls `done` and answers `tx`.
     pub(super) fn spawn_writer(
         &self,
         tx: TxId,
-        path: PathBuf,
-        aof_base: bool,
+        output: Output,
         done: impl FnOnce(&Everyone, &Shared, &Result<u64, WriteError>) + Send + 'static,
     ) -> std::io::Result<Order> {
         /// Tells the temporary files of one process apart.
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let (everyone, cores) = (self.everyone.clone(), self.cores());
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (path, aof_base, commands_id) = match output {
+            Output::Rdb(path) => (path, false, None),
+            Output::Base(base) => (base.path, true, base.commands_id),
+        };
+        let commands =
+            commands_id.map(|id| BaseHeader { id, seed: rand::random(), cores: cores as u16, time_ms: self.now_ms });
+        let kind = if commands.is_some() { "aof" } else { "rdb" };
         let target = Target {
             fs: Arc::new(RealFs),
-            temporary: path.with_file_name(format!("temp-{}-{number}.rdb", std::process::id())),
+            temporary: path.with_file_name(format!("temp-{}-{number}.{kind}", std::process::id())),
             path,
             checksum: self.settings.rdbchecksum,
             redis_version: REDIS_VERSION,
             ctime_s: self.now_ms / 1000,
             used_memory_bytes: everyone.used_memory(&ProcessMemory::now()),
             aof_base,
+            commands,
             aligned: !self.settings.rdb_plain,
             incremental_sync: self.settings.rdb_save_incremental_fsync,
             threads: WRITES_AT_ONCE,
@@ -204,7 +221,8 @@ impl Core {
         shared.limit_rate(self.settings.snapshot_rate_limit_bytes);
         let (out, pieces) = sync_channel(BLOCKS_WAITING_PER_CORE * cores);
         let (compress, uses) = (self.settings.rdbcompression, uses(&self.settings));
-        let order = Order { shared: shared.clone(), out, compress, uses, aligned: target.aligned };
+        let as_commands = commands.is_some();
+        let order = Order { shared: shared.clone(), out, compress, uses, aligned: target.aligned, as_commands };
         set_current(&everyone.saves.current, Some(shared.clone()));
         let saves = everyone.clone();
         let write = move || {

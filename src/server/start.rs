@@ -13,7 +13,7 @@ use crate::keyspace::{Keyspace, SlabError, SlabOptions};
 use crate::log::{CoreLog, Directory, DurableCut, Incarnation, Keeper, LogConfig, SyncPolicy};
 use crate::net::{ListenError, Listener};
 use crate::observe::{Ticks, server_log, unix_ms};
-use crate::recovery::{self, RecoveryError};
+use crate::recovery::{self, Base, RecoveryError};
 use crate::ring::{Ring, RingError};
 use crate::shard::mesh::Mesh;
 use crate::shard::message::Envelope;
@@ -347,12 +347,15 @@ fn load_log(everyone: &Everyone, settings: &Settings, shards: &mut [Shard], now_
             settings.rdb_file.display()
         );
         plan.begin_with(&settings.rdb_file)?;
+        // A copy is quickly made and can't be half of anything; the base of commands is made of what was loaded from it.
+        everyone.saves.rewrites.schedule(!settings.aof_use_rdb_preamble);
     }
     for finding in &plan.findings {
         tracing::warn!("{finding}");
     }
-    everyone.progress.total_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
-    everyone.saves.log_base_bytes.store(plan.replay_bytes(), Ordering::Relaxed);
+    let commands_bytes = if let Some(Base::Commands(base)) = &plan.base { base.len_bytes() } else { 0 };
+    everyone.progress.total_bytes.store(commands_bytes + plan.replay_bytes(), Ordering::Relaxed);
+    everyone.saves.log_base_bytes.store(plan.base_bytes() + plan.replay_bytes(), Ordering::Relaxed);
     replay_plan(&plan, shards, settings, &everyone.progress, now_ms)?;
     let (keeper, segments) = plan.repair(incarnation(settings, cores), now_ms)?;
     let cut = Arc::new(DurableCut::new(cores as u16));

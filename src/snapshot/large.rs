@@ -1,7 +1,9 @@
 //! The record of a collection that is written in pieces. It has a place of its own in the file, large enough for whatever
-//! the encoding makes of it; what is left of that is filled with AUX fields.
+//! the encoding makes of it; what is left of that is filled with AUX fields. Written as commands it needs no place: they stand in
+//! the core's blocks.
 
 use super::BLOCK_BYTES;
+use super::commands::Building;
 use super::shared::{Piece, Shared};
 use crate::keyspace::KeyHash;
 use crate::listpack::Element;
@@ -37,6 +39,8 @@ pub(super) struct Large {
     offset: u64,
     end: u64,
     is_aligned: bool,
+    /// It is written as commands: its database, and what builds it.
+    building: Option<(u16, Building)>,
 }
 
 impl Large {
@@ -81,13 +85,52 @@ impl Large {
         }
         let offset = shared.place(core, bytes);
         shared.add_pending(tail.len());
-        Large { id, home, left, expire_ms_min, tail, out, offset, end: offset + bytes, is_aligned }
+        let end = offset + bytes;
+        Large { id, home, left, expire_ms_min, tail, out, offset, end, is_aligned, building: None }
+    }
+
+    /// Begins to write a collection under `key` of database `db` as commands.
+    pub fn begin_commands(
+        id: u64,
+        home: Home,
+        shared: &Shared,
+        (db, key): (u16, &[u8]),
+        object: &Object,
+        expire_ms: Option<u64>,
+    ) -> Large {
+        let left = match object {
+            Object::List(list) => list.len(),
+            Object::Set(set) => set.len(),
+            Object::ZSet(zset) => zset.len(),
+            Object::Hash(hash) => hash.len(),
+            Object::Stream(stream) => stream.log().node_count(),
+        };
+        let building = Building::begin(key, object, expire_ms);
+        shared.add_pending(building.rest_bytes());
+        let (tail, out) = (Vec::new(), Vec::new());
+        let building = Some((db, building));
+        Large { id, home, left, expire_ms_min: None, tail, out, offset: 0, end: 0, is_aligned: true, building }
+    }
+
+    /// The commands since the last time: their database, how many they are, and their bytes. `None` if it is not written so.
+    pub fn take_commands(&mut self) -> Option<(u16, u32, Vec<u8>)> {
+        let (db, building) = self.building.as_mut()?;
+        Some((*db, building.take_commands(), std::mem::take(&mut self.out)))
     }
 
     /// Adds what `object` gives of what is not saved, about `budget` bytes. Returns what that cost, and whether it was all.
     pub fn add_some(&mut self, object: &mut Object, encoder: &mut Encoder, budget: usize) -> (usize, bool) {
-        let Large { out, left, expire_ms_min, .. } = self;
+        let Large { out, left, expire_ms_min, building, .. } = self;
         let before = (out.len(), *left);
+        if let Some((_, building)) = building {
+            let waiting = building.waiting_bytes();
+            let is_over = object.save_some(budget, &mut |part| {
+                *left = left.wrapping_sub(1);
+                building.part(out, part);
+            });
+            let bytes = (out.len() + building.waiting_bytes()).saturating_sub(before.0 + waiting);
+            return (bytes + super::walk::VISIT_COST * (1 + before.1.wrapping_sub(*left)), is_over);
+        }
         let is_over = object.save_some(budget, &mut |part| {
             *left = left.wrapping_sub(1);
             match part {
@@ -118,6 +161,11 @@ impl Large {
     #[must_use]
     pub fn finish_elements(&mut self, shared: &Shared) -> bool {
         self.home = Home::Nowhere;
+        if let Some((_, building)) = &mut self.building {
+            shared.sub_pending(building.rest_bytes());
+            building.finish(&mut self.out);
+            return self.left == 0;
+        }
         shared.sub_pending(self.tail.len());
         self.out.append(&mut self.tail);
         self.left == 0 && self.offset + self.out.len() as u64 + PAD_BYTES_MIN as u64 <= self.end
@@ -150,6 +198,6 @@ impl Large {
         let bytes = std::mem::replace(&mut self.out, rest);
         let offset = self.offset;
         self.offset += len as u64;
-        Some(Piece::Part { offset, bytes })
+        Some(Piece::Part { offset, bytes, line: None })
     }
 }

@@ -1,6 +1,6 @@
 //! Large collections under change while a snapshot is inside them.
 
-use super::tests::{content, order, read, target};
+use super::tests::{HEADER, content, facts, order, read, read_base, target};
 use super::*;
 use crate::command::testing::Bench;
 use crate::storage::{Fs, SimFs, read_file};
@@ -90,7 +90,14 @@ fn a_large_collection_is_saved_as_it_was_whatever_changes_in_it_meanwhile() {
         let elements = rng.random_range(4200..9000);
         fill(&mut bench, elements);
         let expected = content(&bench.shard);
-        let (order, pieces) = order(1 << 12);
+        let (mut order, pieces) = order(1 << 12);
+        let (mut target, fs) = (target(&SimFs::new(1)), SimFs::new(seed));
+        target.fs = Arc::new(fs.clone());
+        order.as_commands = round % 2 == 1;
+        target.commands = order.as_commands.then_some(HEADER);
+        let as_commands = order.as_commands;
+        let expected = if as_commands { facts(&bench.shard) } else { expected };
+        order.shared = Arc::new(target.shared(u64::MAX));
         let shared = order.shared.clone();
         bench.shard.begin_snapshot(order);
         let changes = rng.random_range(1..40);
@@ -110,12 +117,11 @@ fn a_large_collection_is_saved_as_it_was_whatever_changes_in_it_meanwhile() {
             }
         }
         assert!(steps > 50, "the collections were saved in pieces");
-        let fs = SimFs::new(seed);
         fs.create_dir(Path::new("/data")).unwrap();
-        let len = write(&target(&fs), &shared, pieces, 1).unwrap();
+        let len = write(&target, &shared, pieces, 1).unwrap();
         let file = read_file(&fs, Path::new("/data/dump.rdb"), 1 << 30).unwrap();
         assert_eq!(file.len() as u64, len);
-        let found = read(&file);
+        let found = if as_commands { read_base(&fs, Path::new("/data/dump.rdb")) } else { read(&file) };
         for (key, value) in &expected {
             let name = String::from_utf8_lossy(&key.1);
             assert!(found.get(key) == Some(value), "SEED={seed} round {round}: {name} is not as it was");

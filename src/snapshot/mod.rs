@@ -12,9 +12,13 @@
 //! by itself what of it is saved ([`crate::object::Object::begin_saving`]): before a change it keeps a chunk of some ten
 //! kilobytes as it was. So neither a slice of the walk nor a command takes longer for it than for a small one.
 //!
+//! The base of a log may be a file of commands instead (`aof-use-rdb-preamble no`): the blocks hold commands, and a large collection's
+//! stand among the others of its core.
+//!
 //! A walk that is called off still visits every entry, without writing: afterwards all are of one epoch, which is what
 //! lets two bits tell old from new.
 
+mod commands;
 mod large;
 mod shared;
 mod walk;

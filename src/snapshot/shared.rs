@@ -1,5 +1,6 @@
 //! What the cores and the writer of one snapshot share, and what they send each other.
 
+use crate::log::BlockLine;
 use crate::object::Held;
 use crate::rdb;
 use crate::rdb::index::BlockPlace;
@@ -144,6 +145,8 @@ pub enum Piece {
         offset: u64,
         /// The bytes.
         bytes: Vec<u8>,
+        /// For a block of commands: what its line is to say. The writer seals it.
+        line: Option<BlockLine>,
     },
     /// The core has sent all its keys.
     Whole,
@@ -171,8 +174,10 @@ pub struct Order {
     pub compress: bool,
     /// What is told of uses.
     pub uses: Uses,
-    /// Whether blocks are padded to the alignment of direct I/O.
+    /// Whether blocks are padded to the alignment of direct I/O. Those of commands always are.
     pub aligned: bool,
+    /// Whether keys are written as commands and not as records of RDB.
+    pub as_commands: bool,
 }
 
 /// How far a slice got.

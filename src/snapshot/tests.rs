@@ -3,9 +3,14 @@
 use super::*;
 use crate::command::testing::{Bench, NOW_MS};
 use crate::config::Settings;
+use crate::keyspace::ValueRef;
 use crate::keyspace::{Keyspace, SlabOptions};
 use crate::listpack::{Element, Listpack};
+use crate::log::BaseHeader;
+use crate::object::Object;
+use crate::object::stream::StreamId;
 use crate::rdb::{Item, KeyRecord, ListNodeView, Options, Reader, Value, ValueView};
+use crate::recovery::CommandsBase;
 use crate::shard::{Shard, Unit};
 use crate::storage::{Fs, Open, SimFs, read_file};
 use rand::rngs::StdRng;
@@ -84,10 +89,57 @@ pub(super) fn read(bytes: &[u8]) -> Content {
     content
 }
 
+pub(super) const HEADER: BaseHeader = BaseHeader { id: 5, seed: 6, cores: 1, time_ms: NOW_MS };
+
+/// As [`content`], but of streams what commands can tell: not how entries lie in nodes, nor when a consumer was seen.
+pub(super) fn facts(shard: &Shard) -> Content {
+    let mut content = content(shard);
+    for (number, db) in shard.keyspace().dbs().iter().enumerate() {
+        db.for_each(|entry| {
+            let ValueRef::Object(Object::Stream(stream)) = db.value(entry) else { return };
+            let log = stream.log();
+            let entries = log.range(StreamId::MIN, StreamId::MAX);
+            let entries = entries.map(|entry| format!("{:?} {:?}", entry.id, entry.fields().collect::<Vec<_>>()));
+            let mut told: Vec<_> = entries.collect();
+            told.push(format!("{:?} {} {:?}", log.meta(), log.len(), log.first_id()));
+            for (name, group) in stream.groups() {
+                told.push(format!("{name:?} {:?} {:?}", group.last_id, group.entries_read));
+                for (_, consumer) in group.consumers() {
+                    told.push(format!("{:?} {:?}", consumer.name(), consumer.pending()));
+                }
+                for (id, pending) in group.pending_range(StreamId::MIN..=StreamId::MAX) {
+                    let consumer = group.consumer(pending.consumer).name();
+                    told.push(format!("{id:?} {consumer:?} {} {}", pending.delivery_time_ms, pending.delivery_count));
+                }
+            }
+            let told = told.into_iter().map(String::into_bytes).collect();
+            content.insert((number, db.key(entry).to_vec()), (told, db.expire_at(entry)));
+        });
+    }
+    content
+}
+
+/// The facts of a base of commands.
+pub(super) fn read_base(fs: &SimFs, path: &Path) -> Content {
+    let file = fs.open(path, Open::Read).unwrap();
+    let base = CommandsBase::open(path, file, Some(HEADER.id)).unwrap();
+    let mut bench = Bench::new();
+    let load = |db, args: crate::resp::Args<'_>| {
+        bench.session.db = db;
+        let reply = bench.raw(&args.iter().collect::<Vec<_>>());
+        if reply.starts_with(b"-") { Err(String::from_utf8_lossy(&reply).into_owned()) } else { Ok(()) }
+    };
+    let mut load = load;
+    base.replay(|_| true, &mut load).unwrap();
+    let facts = facts(&bench.shard);
+    assert_eq!(base.end.keys, facts.len() as u64);
+    facts
+}
+
 pub(super) fn order(blocks: usize) -> (Order, Receiver<Piece>) {
     let (out, pieces) = sync_channel(blocks);
     let shared = Arc::new(target(&SimFs::new(1)).shared(u64::MAX));
-    (Order { shared, out, compress: true, uses: Uses::Idle, aligned: true }, pieces)
+    (Order { shared, out, compress: true, uses: Uses::Idle, aligned: true, as_commands: false }, pieces)
 }
 
 pub(super) fn target(fs: &SimFs) -> Target {
@@ -100,6 +152,7 @@ pub(super) fn target(fs: &SimFs) -> Target {
         ctime_s: 1,
         used_memory_bytes: 1,
         aof_base: false,
+        commands: None,
         aligned: true,
         incremental_sync: true,
         threads: 1,

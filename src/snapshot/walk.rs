@@ -1,9 +1,11 @@
 //! One core's part of a snapshot.
 
 use super::BLOCK_BYTES;
+use super::commands;
 use super::large::{Home, Large};
 use super::shared::{Order, Piece, Progress, Shared, Uses};
 use crate::keyspace::{Db, EntryRef, Garbage, KeyHash, Keyspace, Stray, ValueRef};
+use crate::log::{BLOCK_LINE_BYTES, BlockLine, pad_base_block};
 use crate::object::Object;
 use crate::rdb::index::pad_to_block;
 use crate::rdb::{self, Access, Encoder};
@@ -56,6 +58,8 @@ pub struct Walk {
     freeing: Vec<Object>,
     block: Vec<u8>,
     block_db: Option<u16>,
+    /// Commands in the block.
+    block_commands: u32,
     queue: VecDeque<Piece>,
     is_whole: bool,
     found: Vec<EntryRef>,
@@ -81,6 +85,7 @@ impl Walk {
             freeing: Vec::new(),
             block: Vec::new(),
             block_db: None,
+            block_commands: 0,
             queue: VecDeque::new(),
             is_whole: false,
             found: Vec::new(),
@@ -246,26 +251,41 @@ impl Walk {
             self.begin_large(db, at, number, entry);
             return VISIT_COST;
         }
-        if self.block.capacity() == 0 {
-            self.block.reserve(BLOCK_BYTES + BLOCK_BYTES / 16);
-        }
         let before = self.block.len();
-        if self.block_db != Some(number) {
-            self.encoder.select_db(&mut self.block, u32::from(number));
-            self.block_db = Some(number);
+        self.go_on_in(number);
+        if self.order.as_commands {
+            self.block_commands += commands::key(&mut self.block, db.key(entry), db.value(entry), db.expire_at(entry));
+        } else {
+            let (expire_ms, access) = self.told(db, entry);
+            let (encoder, block, shared) = (&mut self.encoder, &mut self.block, &self.order.shared);
+            rdb::with_stored(db.value(entry), |view| {
+                shared.needs_version(view.version());
+                encoder.encode_key(block, db.key(entry), view, expire_ms, access);
+            });
         }
-        let (expire_ms, access) = self.told(db, entry);
-        let (encoder, block, shared) = (&mut self.encoder, &mut self.block, &self.order.shared);
-        rdb::with_stored(db.value(entry), |view| {
-            shared.needs_version(view.version());
-            encoder.encode_key(block, db.key(entry), view, expire_ms, access);
-        });
-        shared.keys_done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.order.shared.keys_done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let bytes = self.block.len() - before;
         if self.block.len() >= BLOCK_BYTES {
             self.seal();
         }
         bytes
+    }
+
+    /// What comes next in the block is of database `number`.
+    fn go_on_in(&mut self, number: u16) {
+        if self.block.capacity() == 0 {
+            self.block.reserve(BLOCK_BYTES + BLOCK_BYTES / 16);
+        }
+        if self.order.as_commands && self.block.is_empty() {
+            self.block.resize(BLOCK_LINE_BYTES, 0);
+        }
+        if self.block_db != Some(number) {
+            match self.order.as_commands {
+                true => commands::select(&mut self.block, number),
+                false => self.encoder.select_db(&mut self.block, u32::from(number)),
+            }
+            self.block_db = Some(number);
+        }
     }
 
     /// What is told of a key beside its value.
@@ -293,7 +313,12 @@ impl Walk {
         let mut object = db.object_mut(entry);
         object.begin_saving(id, held);
         let place = (self.core, &*self.order.shared);
-        let large = Large::begin(id, home, place, &mut self.encoder, (number, &key), &object, told, self.order.aligned);
+        let large = if self.order.as_commands {
+            let expire_ms = told.0.map(|at| at as u64);
+            Large::begin_commands(id, home, place.1, (number, &key), &object, expire_ms)
+        } else {
+            Large::begin(id, home, place, &mut self.encoder, (number, &key), &object, told, self.order.aligned)
+        };
         self.larges.push_back(large);
     }
 
@@ -359,8 +384,20 @@ impl Walk {
                 return cost;
             }
         }
-        while let Some(piece) = large.take(is_sent) {
-            self.enqueue(piece);
+        if let Some((number, commands, bytes)) = large.take_commands() {
+            if !bytes.is_empty() {
+                self.go_on_in(number);
+                self.block.extend_from_slice(&bytes);
+                self.block_commands += commands;
+            }
+            if self.block.len() >= BLOCK_BYTES {
+                self.seal();
+            }
+            is_sent = matches!(large.home, Home::Nowhere);
+        } else {
+            while let Some(piece) = large.take(is_sent) {
+                self.enqueue(piece);
+            }
         }
         if is_sent {
             self.order.shared.keys_done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -408,11 +445,18 @@ impl Walk {
         }
         self.block_db = None;
         let mut bytes = std::mem::take(&mut self.block);
-        if self.order.aligned {
+        let line = self.order.as_commands.then(|| BlockLine {
+            core: self.core,
+            commands: std::mem::take(&mut self.block_commands),
+            payload_bytes: (bytes.len() - BLOCK_LINE_BYTES) as u64,
+        });
+        if line.is_some() {
+            pad_base_block(&mut bytes);
+        } else if self.order.aligned {
             pad_to_block(&mut bytes);
         }
         let offset = self.order.shared.place(self.core, bytes.len() as u64);
-        self.enqueue(Piece::Part { offset, bytes });
+        self.enqueue(Piece::Part { offset, bytes, line });
     }
 
     fn enqueue(&mut self, piece: Piece) {
@@ -454,6 +498,7 @@ impl Walk {
         }
         self.block = Vec::new();
         self.block_db = None;
+        self.block_commands = 0;
         for large in std::mem::take(&mut self.larges) {
             let end = |db: &mut Db, hash, key: &[u8]| {
                 if let Some(entry) = db.find(hash, key)

@@ -1,6 +1,7 @@
-//! The file of a snapshot: parts from all cores at the places they took, then in place at once.
+//! The file of a snapshot, RDB or commands: parts from all cores at the places they took, then in place at once.
 
 use super::shared::{Piece, Shared};
+use crate::log::{BaseEnd, BaseHeader};
 use crate::rdb::crc::{self, checksum};
 use crate::rdb::index::{self, BLOCK_ALIGN};
 use crate::rdb::{self, Encoder};
@@ -31,6 +32,8 @@ pub struct Target {
     pub used_memory_bytes: u64,
     /// Whether it is the base of a log.
     pub aof_base: bool,
+    /// Of a base of commands: what its head says. Then what is said here of RDB does not count.
+    pub commands: Option<BaseHeader>,
     /// Whether it has padding and an index of blocks, and is written past the page cache; else it is plain.
     pub aligned: bool,
     /// Whether a plain file is forced out every few megabytes.
@@ -63,6 +66,9 @@ pub enum WriteError {
 impl Target {
     /// What the file begins with, for values that need `version`. Its length does not depend on that.
     pub fn head(&self, version: u16) -> Vec<u8> {
+        if let Some(header) = &self.commands {
+            return header.encode();
+        }
         let mut encoder = Encoder::new(false);
         let mut head = Vec::new();
         encoder.header(&mut head, version);
@@ -167,6 +173,11 @@ fn join(head: &[u8], mut parts: Vec<Sum>, end: u64) -> Result<u64, WriteError> {
 
 /// What follows the blocks, whose checksum with the head is `sum`.
 fn tail(target: &Target, shared: &Shared, sum: u64) -> Vec<u8> {
+    if let Some(header) = &target.commands {
+        let keys = shared.keys_done.load(std::sync::atomic::Ordering::Relaxed);
+        let end = BaseEnd { blocks: shared.blocks().len() as u64, keys };
+        return header.encode_end(&end, shared.end()).to_vec();
+    }
     let mut encoder = Encoder::new(false);
     let mut tail = Vec::new();
     if target.aligned {
@@ -214,10 +225,13 @@ impl Out<'_> {
         let mut aligned = AlignedBuf::with_capacity(BLOCK_ALIGN);
         let mut unsynced = 0;
         while let Some(piece) = next(pieces) {
-            let Piece::Part { offset, bytes } = piece else {
+            let Piece::Part { offset, mut bytes, line } = piece else {
                 done.whole += 1;
                 continue;
             };
+            if let (Some(header), Some(line)) = (&self.target.commands, &line) {
+                header.seal(&mut bytes, line, offset);
+            }
             let written = self.write(&bytes, offset, &mut aligned);
             self.shared.sub_pending(bytes.len());
             written?;

@@ -70,7 +70,7 @@ pub fn fill(client: &mut Client, rng: &mut Rng) {
     }
 }
 
-fn check_aof(name: &str, dir: &Path) {
+pub fn check_aof(name: &str, dir: &Path) {
     let check = name.replace("-server", "-check-aof");
     let Some(mut command) = peers::program(&check) else { return peers::skipped(&check) };
     let manifest =
@@ -80,7 +80,7 @@ fn check_aof(name: &str, dir: &Path) {
     assert!(output.status.success(), "{check}: {said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

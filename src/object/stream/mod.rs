@@ -18,6 +18,11 @@ pub use id::{IdRequest, RangeError, StreamId};
 pub use log::{AppendError, EntryLog, StreamLimits, StreamMeta, Trim};
 pub use node::{Entry, NodeError};
 
+/// The entries of a node that an [`EntryLog`] gave out, deleted ones left out.
+pub fn entries_of(id: StreamId, list: crate::listpack::ListpackRef<'_>) -> impl Iterator<Item = Entry<'_>> {
+    node::Entries::of(id, list)
+}
+
 use std::collections::BTreeMap;
 
 /// Heap bytes per group beside what it holds, about.

@@ -43,11 +43,13 @@ impl World {
             return;
         }
         let ends: Vec<_> = self.logs.iter().map(CoreLog::end).collect();
+        let framed = self.rng.chance(50);
         let keeper = self.keeper.as_mut().expect("a server runs");
+        keeper.set_commands_base(framed);
         match keeper.rewrite_begin(&ends, self.now_ms) {
             Ok((rewrite, segments)) => {
                 self.enter(segments);
-                self.rewrite = Some((rewrite, self.encode_base()));
+                self.rewrite = Some((rewrite, self.encode_base(rewrite)));
             }
             Err(error) => self.poison_if_unknown(&error),
         }
@@ -75,10 +77,11 @@ impl World {
     pub(super) fn open(&mut self) {
         let keeper = self.keeper.as_mut().expect("a server runs");
         let Some((rewrite, base)) = self.opening.take() else {
-            let relaxed = self.rng.chance(50);
+            let (relaxed, framed) = (self.rng.chance(50), self.rng.chance(50));
+            keeper.set_commands_base(framed);
             if let Ok((rewrite, segments)) = keeper.open_begin(relaxed, true, self.now_ms) {
                 self.enter(segments);
-                self.opening = Some((rewrite, self.encode_base()));
+                self.opening = Some((rewrite, self.encode_base(rewrite)));
                 self.closed = false;
             }
             return;

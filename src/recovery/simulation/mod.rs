@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::{Options, ReplaySink, plan};
 use crate::log::*;
+use crate::recovery::commands::tests::base_of;
 use crate::resp::Args;
 use crate::storage::{Fault, Fs, Open, PowerCut, SimFs, write_all_at};
 
@@ -453,9 +454,10 @@ impl World {
         }
     }
 
-    /// Everything logged so far as plain commands: a stand-in for an RDB file.
-    fn encode_base(&self) -> Vec<u8> {
+    /// Everything logged so far as commands: plain ones in the place of an RDB file, or as a base of commands.
+    fn encode_base(&self, rewrite: Rewrite) -> Vec<u8> {
         let mut base = Vec::new();
+        let mut commands = 0;
         for life in &self.lives {
             for (core, records) in life.records.iter().enumerate() {
                 let survived = life.survived.as_ref().map_or(records.len(), |survived| survived[core]);
@@ -463,10 +465,13 @@ impl World {
                     let db = db.to_string();
                     crate::resp::write_command(&mut base, [b"SELECT".as_slice(), db.as_bytes()].into_iter());
                     crate::resp::write_command(&mut base, words(key, b""));
+                    commands += 1;
                 }
             }
         }
-        base
+        let Some(id) = rewrite.base_id() else { return base };
+        let header = BaseHeader { id, seed: !id, cores: self.logs.len() as u16, time_ms: self.now_ms };
+        base_of(&header, &[(0, commands, base)], 0)
     }
 
     fn step(&mut self) {
