@@ -10,6 +10,7 @@ use crate::command::spec::Flags;
 use crate::net::{Conn, ConnRef, Session};
 use crate::observe::Ticks;
 use crate::resp::{Args, OwnedArgs};
+use crate::shard::message::{Envelope, SlowCommand};
 
 /// A command about the connection or the server whose reply comes later.
 pub struct UnderWay {
@@ -76,12 +77,32 @@ impl Core {
         (nanos >= self.slow_nanos).then_some(nanos)
     }
 
-    /// As [`Core::account`], for a command whose connection is not at hand: the slow log knows only its number.
-    pub(super) fn account_by_id(&mut self, command: &'static Command, failed: bool, args: Args, session: Session) {
+    /// As [`Core::account`], for a command whose connection is not at hand: it is on core `of`, which is told if the command was slow.
+    pub(super) fn account_of(
+        &mut self,
+        of: u16,
+        command: &'static Command,
+        failed: bool,
+        args: Args,
+        session: Session,
+    ) {
         if let Some(nanos) = self.account_remote(command, failed) {
-            let client = || SlowClient { address: format!("id={}", session.client), name: Vec::new() };
-            self.note_slow(command, nanos, args, client);
+            let args = OwnedArgs::new(args.iter());
+            let slow = Box::new(SlowCommand { client: session.client, command, nanos, args });
+            match of as usize {
+                me if me == self.me() => self.slow_of_client(&slow),
+                other => self.mesh.send(other, Envelope::Slow(slow)),
+            }
         }
+    }
+
+    /// A command of a client of this core was slow, wherever it ran.
+    #[cold]
+    pub(super) fn slow_of_client(&mut self, slow: &SlowCommand) {
+        let client = self.conns.iter().find(|conn| conn.id == slow.client).map(|conn| SlowClient::of(conn));
+        // It may have gone meanwhile.
+        let client = || client.unwrap_or(SlowClient { address: format!("id={}", slow.client), name: Vec::new() });
+        self.note_slow(slow.command, slow.nanos, slow.args.as_args(), client);
     }
 
     /// The time in ns since the command before it ended, which is counted for the command.

@@ -46,6 +46,7 @@ fn of_a_transaction_its_commands_are_noted_and_not_itself() {
     rig.allow_debug();
     let [here, there] = keys();
     let client = rig.connect(0);
+    rig.ask(client, "CLIENT SETNAME me");
     for steps in [
         vec![format!("SET {here} 1"), "PING".into()],
         vec![format!("SET {there} 1")],
@@ -56,8 +57,8 @@ fn of_a_transaction_its_commands_are_noted_and_not_itself() {
         steps.iter().for_each(|step| assert_eq!(rig.ask(client, step), "+QUEUED"));
         slow(&rig);
         assert!(rig.ask(client, "EXEC").starts_with('*'));
-        let mut noted: Vec<_> = slow(&rig).iter().map(|line| line.split(": ").nth(1).unwrap().to_string()).collect();
-        let mut steps = steps;
+        let mut noted = slow(&rig);
+        let mut steps: Vec<String> = steps.into_iter().map(|step| format!("me: {step}")).collect();
         noted.sort();
         steps.sort();
         assert_eq!(noted, steps);

@@ -60,6 +60,7 @@ impl Core {
             Envelope::Segment(result) => self.segment_made(result),
             Envelope::Round { sync } => self.round_told(sync),
             Envelope::RoundSecured => self.round_secured(),
+            Envelope::Slow(slow) => self.slow_of_client(&slow),
             Envelope::LogAdvanced => self.log_advanced(),
             Envelope::Poison(reason) => self.poison(reason),
             Envelope::PeerPoisoned => self.peer_poisoned(from as u16),

@@ -151,7 +151,7 @@ impl Core {
                 self.shard.run(step.command, run, step.session, step.args.as_args(), &mut reply);
                 if step.is_whole {
                     let failed = reply.first() == Some(&b'-');
-                    self.account_by_id(step.command, failed, step.args.as_args(), step.session);
+                    self.account_of(tx.core, step.command, failed, step.args.as_args(), step.session);
                 }
             }
             gate = gate.max_by_lsn(self.gate_of_last());
@@ -237,7 +237,7 @@ impl Core {
             if failed {
                 self.stats.count_error(&bytes);
             }
-            self.account_by_id(command, failed, args.as_args(), session);
+            self.account_of(to.core, command, failed, args.as_args(), session);
         }
         let gate = self.gate_of_last();
         self.deliver(to, bytes, gate);

@@ -9,6 +9,18 @@ use crate::net::{Gate, ReplyTo, Session, Watched};
 use crate::resp::{Args, OwnedArgs, Span};
 use std::ops::Range;
 
+/// A command that was slow on another core than its client's.
+pub struct SlowCommand {
+    /// The client's id.
+    pub client: u64,
+    /// Its row.
+    pub command: &'static Command,
+    /// How long it took, nanoseconds.
+    pub nanos: u64,
+    /// Its arguments.
+    pub args: OwnedArgs,
+}
+
 /// A message between two cores.
 pub enum Envelope {
     /// Commands for keys that the receiver owns. Comes back as [`Envelope::BatchDone`] with the replies in it.
@@ -53,6 +65,8 @@ pub enum Envelope {
     },
     /// A newer round is durable.
     RoundSecured,
+    /// A command of one of the receiver's clients was slow here.
+    Slow(Box<SlowCommand>),
     /// A core whose log moved this one's durable LSN (they share a transaction) says so.
     LogAdvanced,
     /// A partner's log failed, so this core's can no longer be acknowledged.
