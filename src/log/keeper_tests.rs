@@ -232,6 +232,43 @@ fn s6_a_closed_log_takes_nothing_until_it_is_opened_and_a_flush_meanwhile_is_par
 }
 
 #[test]
+fn s6_an_opening_that_comes_to_nothing_leaves_nothing() {
+    let mut bench = bench(1);
+    bench.keeper.close(Some(&bench.ends())).unwrap();
+    let before = bench.files();
+    let (opening, segments) = bench.keeper.open_begin(false, false, 10).unwrap();
+    assert!(segments.is_empty() && bench.files().contains(&"temp-a.opening".to_string()));
+    bench.write_base(opening);
+    bench.keeper.open_abort();
+    assert!(bench.keeper.is_closed());
+    assert_eq!(bench.files(), before);
+    assert!(matches!(bench.keeper.open_end(opening, 11), Err(KeeperError::RewriteAborted)));
+    // Where a file can't be removed, a start has to know that it is none of the log's.
+    let (opening, _) = bench.keeper.open_begin(false, true, 12).unwrap();
+    bench.write_base(opening);
+    bench.fs.fail_nth(1, Fault::Eio);
+    bench.keeper.open_abort();
+    assert!(bench.files().len() > before.len() && bench.files().contains(&"temp-a.opening".to_string()));
+    let Bench { fs, keeper, segments } = bench;
+    drop((keeper, segments));
+    let plan = plan(&directory(&fs), &Options::default()).unwrap();
+    assert!(!plan.leftovers.is_empty());
+}
+
+#[test]
+fn s6_a_log_that_is_opened_elsewhere_goes_on_with_the_numbers_of_the_one_closed() {
+    let mut first = bench(1);
+    let mut end = first.ends();
+    end[0].last_lsn = 41;
+    first.keeper.close(Some(&end)).unwrap();
+    let mut other = bench(1);
+    other.keeper.close(Some(&other.ends())).unwrap();
+    other.keeper.continue_from(&first.keeper);
+    let (_, segments) = other.keeper.open_begin(false, true, 10).unwrap();
+    assert_eq!(segments[0].header.first_lsn_min, 42);
+}
+
+#[test]
 fn what_a_flush_took_is_kept_as_long_and_as_much_as_is_asked_for() {
     let mut bench = bench(1);
     bench.keeper.set_retention(Retention { since_ms: 1000, bytes_max: 0 });

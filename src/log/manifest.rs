@@ -366,6 +366,80 @@ mod tests {
     }
 
     #[test]
+    fn any_name_comes_back() {
+        for name in ["a b", "quote\" and \\", "line\nend\r\ttab", "'single'", "tschüß"] {
+            let entry = Entry { name: name.to_string(), seq: 7, role: Role::History, segment: None, base_id: None };
+            let manifest = Manifest { entries: vec![entry], edit: 3 };
+            assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest), "{name:?}");
+        }
+        let read = |name: &str| {
+            let text = format!("file {name} seq 1 type i\n");
+            Manifest::decode(text.as_bytes()).map(|manifest| manifest.entries[0].name.clone()).ok()
+        };
+        assert_eq!(read(r#""\x41\x7a\q\a\b""#).as_deref(), Some("Azq\u{7}\u{8}"));
+        assert_eq!(read(r"'it\'s \n'").as_deref(), Some(r"it's \n"));
+        assert_eq!(read(r"plain\n").as_deref(), Some(r"plain\n"));
+        for broken in [r#""open"#, r#""a"b"#, "'open", r#""\x4""#, r#""\xgg""#] {
+            assert_eq!(read(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_makes_no_sense_is_refused_and_its_line_is_named() {
+        for (text, bad_line) in [
+            ("file a seq 1 type b\nfile b seq 2 type b\n", 2),
+            ("file a seq 1 type i\nfile a seq 2 type h\n", 2),
+            ("file a seq 1 type x\n", 1),
+            ("file a/b seq 1 type i\n", 1),
+            ("file . seq 1 type i\n", 1),
+            ("file .. seq 1 type i\n", 1),
+            ("file \"\" seq 1 type i\n", 1),
+            ("seq 1 type i core 1\n", 1),
+            ("file a seq 0 type i\n", 1),
+            ("file a seq x type i\n", 1),
+            ("file a type i core 1\n", 1),
+            ("file a seq 1\n", 1),
+            ("file a seq 1 type i core\n", 1),
+            ("file a seq 1 type i", 1),
+            ("file a seq 1 type i core 70000 gen 1 id 00\n", 1),
+            ("file a seq 1 type i core 1 gen 1 id zz\n", 1),
+        ] {
+            match Manifest::decode(text.as_bytes()) {
+                Err(ManifestFault::Line { line, .. }) => assert_eq!(line, bad_line, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        assert_eq!(Manifest::decode(b""), Err(ManifestFault::Empty));
+        let mut behind = manifest().encode();
+        behind.extend_from_slice(b"file z seq 9 type i\n");
+        assert!(matches!(Manifest::decode(&behind), Err(ManifestFault::Line { line: 5, .. })));
+        // One of a program to come, whose checksum is right.
+        let mut newer = manifest().encode();
+        let at = newer.len() - 67 + 22;
+        assert_eq!(newer[at], b'0' + FORMAT_VERSION as u8);
+        newer[at] = b'9';
+        let crc_at = newer.len() - 17;
+        let sum = format!("{:016x}", crc(&newer[..crc_at]));
+        newer[crc_at..crc_at + 16].copy_from_slice(sum.as_bytes());
+        assert_eq!(Manifest::decode(&newer), Err(ManifestFault::Newer(9)));
+    }
+
+    #[test]
+    fn what_can_be_read_of_a_damaged_manifest_is_read() {
+        let whole = manifest();
+        assert_eq!(whole.seq_max(), 5);
+        assert_eq!((whole.base().unwrap().seq, whole.incrs().count()), (1, 2));
+        let mut bytes = whole.encode();
+        let line = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+        assert_eq!(Manifest::read_damaged(&bytes), (Manifest { edit: 0, ..whole.clone() }, 0));
+        bytes[line] = b'?';
+        let (read, unreadable) = Manifest::read_damaged(&bytes);
+        assert_eq!((read.entries, unreadable), (vec![whole.entries[0].clone(), whole.entries[2].clone()], 1));
+        let twice = [&bytes[..line], &bytes[..line]].concat();
+        assert_eq!(Manifest::read_damaged(&twice).1, 1, "a file is named once");
+    }
+
+    #[test]
     fn numbers_that_do_not_rise_are_refused() {
         let text = b"file a seq 2 type i\nfile b seq 2 type i\n";
         assert!(matches!(Manifest::decode(text), Err(ManifestFault::Line { line: 2, .. })));

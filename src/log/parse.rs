@@ -83,4 +83,25 @@ mod tests {
             assert_eq!(read_command(bytes, &mut Vec::new()), Err(Broken::Malformed), "{bytes:?}");
         }
     }
+
+    #[test]
+    fn lengths_at_their_limits() {
+        let mut words = Vec::new();
+        let many = format!("*{WORDS_MAX}\r\n");
+        assert_eq!(read_command(many.as_bytes(), &mut words), Err(Broken::Incomplete));
+        let one_more = format!("*{}\r\n", WORDS_MAX + 1);
+        assert_eq!(read_command(one_more.as_bytes(), &mut words), Err(Broken::Malformed));
+        // A word that would end beyond what a span can tell, and the longest that does not.
+        let start = b"*1\r\n$4294967278\r\n".len();
+        let longest = u32::MAX as usize - 3 - start;
+        for (len, found) in [(longest, Broken::Incomplete), (longest + 1, Broken::Malformed)] {
+            let text = format!("*1\r\n${len}\r\n");
+            assert_eq!(text.len(), start);
+            assert_eq!(read_command(text.as_bytes(), &mut words), Err(found), "{len}");
+        }
+        assert_eq!(read_command(b"*1\r\n$0000000001\r\na\r\n", &mut words), Ok(20), "ten digits");
+        for bad in [&b"*1\r\n$00000000001\r\na\r\n"[..], b"*1\r\n$1x\r\n", b"*1\r\n$\r\n", b"*1\r\r\n", b"*1\rx"] {
+            assert_eq!(read_command(bad, &mut words), Err(Broken::Malformed), "{}", bad.escape_ascii());
+        }
+    }
 }
