@@ -99,7 +99,7 @@ impl Core {
     /// A command of a client of this core was slow, wherever it ran.
     #[cold]
     pub(super) fn slow_of_client(&mut self, slow: &SlowCommand) {
-        let client = self.conns.iter().find(|conn| conn.id == slow.client).map(|conn| SlowClient::of(conn));
+        let client = self.conns.iter().find(|conn| conn.id == slow.client).map(SlowClient::of);
         // It may have gone meanwhile.
         let client = || client.unwrap_or(SlowClient { address: format!("id={}", slow.client), name: Vec::new() });
         self.note_slow(slow.command, slow.nanos, slow.args.as_args(), client);

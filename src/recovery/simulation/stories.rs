@@ -257,7 +257,7 @@ fn s6_a_log_that_was_found_is_there_until_the_new_one_is_and_then_as_history() {
         if opened {
             let history = world.dir.data_dir.join("appendonlydir.history");
             let dirname = format!("{:013}-1", world.now_ms);
-            assert_eq!(fs.list(&history).unwrap(), [dirname.clone()]);
+            assert_eq!(fs.list(&history).unwrap(), std::slice::from_ref(&dirname));
             let set = Directory { data_dir: history, dirname, ..world.dir.clone() };
             let kept = super::plan(&set, &Options { lock_held: true, ..options }).unwrap();
             let mut state = Recovered::default();
