@@ -1,8 +1,8 @@
 //! The keeper by itself: what the manifest and the directory hold after each of its acts, and what it refuses.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use super::testing::directory;
 use super::*;
 use crate::recovery::{Options, plan};
 use crate::storage::{Fault, Fs, Open, SimFs, read_file, write_all_at};
@@ -11,15 +11,6 @@ struct Bench {
     fs: SimFs,
     keeper: Keeper,
     segments: Vec<Segment>,
-}
-
-fn directory(fs: &SimFs) -> Directory {
-    Directory {
-        fs: Arc::new(fs.clone()),
-        data_dir: PathBuf::from("/"),
-        dirname: "d".to_string(),
-        filename: "a".to_string(),
-    }
 }
 
 fn bench(cores: u16) -> Bench {

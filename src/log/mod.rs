@@ -91,6 +91,8 @@ mod parse;
 mod rounds;
 mod scan;
 mod segment;
+#[cfg(test)]
+mod testing;
 mod types;
 
 pub use self::core::{Admission, Completion, CoreLog, FrameWrite, LogConfig, LogOp, SegmentEnd, Token, Transaction};

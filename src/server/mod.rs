@@ -6,6 +6,8 @@ mod accounting_tests;
 mod admin;
 mod backup;
 mod blocking;
+#[cfg(test)]
+mod blocking_tests;
 mod clients;
 mod core;
 mod cron;

@@ -1,10 +1,10 @@
 //! Rounds through the logs of two cores: what a loss of power leaves where replies do not wait for the disk.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
-use crate::log::{Directory, Incarnation, Keeper, Refusal};
+use crate::log::testing::directory;
+use crate::log::{Incarnation, Keeper, Refusal};
 use crate::recovery::{Options, ReplaySink, plan};
 use crate::resp::Args;
 use crate::storage::{PowerCut, SimFs};
@@ -15,15 +15,6 @@ struct Two {
     logs: Vec<CoreLog>,
     /// Syncs asked for in the last [`Two::settle`].
     syncs: usize,
-}
-
-fn directory(fs: &SimFs) -> Directory {
-    Directory {
-        fs: Arc::new(fs.clone()),
-        data_dir: PathBuf::from("/"),
-        dirname: "d".to_string(),
-        filename: "a".to_string(),
-    }
 }
 
 fn two() -> Two {

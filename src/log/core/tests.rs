@@ -1,11 +1,11 @@
 //! The state machine by itself: space, order of syncs, failures, databases.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
-use crate::log::{Directory, Incarnation, Keeper, KeeperError, Refusal, encoded_bytes};
+use crate::log::testing::directory;
+use crate::log::{Incarnation, Keeper, KeeperError, Refusal, encoded_bytes};
 use crate::recovery::{Options, ReplaySink, plan};
 use crate::resp::Args;
 use crate::storage::{PowerCut, SimFs};
@@ -16,15 +16,6 @@ struct Bench {
     log: CoreLog,
     /// Syncs that end late.
     slow: Vec<LogOp>,
-}
-
-fn directory(fs: &SimFs) -> Directory {
-    Directory {
-        fs: Arc::new(fs.clone()),
-        data_dir: PathBuf::from("/"),
-        dirname: "d".to_string(),
-        filename: "a".to_string(),
-    }
 }
 
 fn bench(policy: SyncPolicy, in_flight_max: usize) -> Bench {
